@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Berth: one Makefile, no recursion; `make help` lists the targets.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS     ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+CLANG_FORMAT ?= clang-format
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/berth
+MANDIR     ?= $(PREFIX)/share/man
+UDEVDIR    ?= /usr/lib/udev/rules.d
+DESTDIR    ?=
+SAN        ?=
+V          ?= 0
+
+VERSION := 0.1.0
+
+# --- variants: a sanitizer or clang build never mixes its objects with another one ---
+comma   := ,
+VARIANT ?= $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+B       := build/$(VARIANT)
+
+LIBS_PC := libpci libudev libnl-3.0 libnl-route-3.0 jansson sqlite3 smartcols libseccomp
+PC_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS_PC) 2>/dev/null)
+PC_LIBS   = $(shell $(PKG_CONFIG) --libs $(LIBS_PC) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+        -Wimplicit-fallthrough -Wpointer-arith -Wwrite-strings
+WERROR ?= 0
+# Ours; the user's own CFLAGS come after and never replace these.
+C_ALL = -std=gnu11 -D_GNU_SOURCE -Isrc -I. $(WARN) $(if $(filter 1,$(WERROR)),-Werror) \
+        -DBERTH_VERSION='"$(VERSION)"' -DBERTH_LIBEXECDIR='"$(LIBEXECDIR)"' \
+        -fno-strict-aliasing -fstack-protector-strong \
+        $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(PC_CFLAGS)
+LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
+
+LAYERS   := base uapi iommu vfio vmm policy manager
+LIB_SRC  := $(sort $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
+CMD_SRC  := $(sort tools/berth.c $(wildcard tools/cmd_*.c) $(wildcard tools/out*.c))
+VMM_SRC  := $(wildcard tools/berth-vmm.c)
+TEST_SRC := $(sort $(wildcard tests/test_*.c))
+TESTLIB_SRC := $(sort $(wildcard tests/lib/*.c))
+HEADERS  := $(sort $(wildcard src/*/*.h tools/*.h tests/*.h tests/lib/*.h))
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+LIB   := $(B)/libberth.a
+PROGS := $(B)/berth $(if $(VMM_SRC),$(B)/berth-vmm)
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+MANS  := $(patsubst docs/man/%.scd,build/man/%,$(wildcard docs/man/*.scd))
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo FORCE
+
+all: $(PROGS) man ## build the programs and the manual pages
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z_-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	 while IFS='|' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
+	@echo; echo '  variables: SAN=address,undefined  CC=clang  CFLAGS=…  WERROR=1  V=1  DESTDIR= PREFIX='
+
+# --- compile ---
+# The stamp holds the flags of the last build: a changed flag rebuilds.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(C_ALL) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	 echo '$(CC) $(C_ALL) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)' > $@
+
+$(B)/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(C_ALL) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(call obj,$(LIB_SRC))
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/berth: $(call obj,$(CMD_SRC)) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+$(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(PC_LIBS)
+
+# --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
+# A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c
+$(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_test_$*),-Wl,--wrap=$(w)) -o $@ \
+	 $< $(call obj,$(OBJ_test_$*)) $(call obj,$(TESTLIB_SRC)) $(LIB) $(PC_LIBS) -lcmocka
+$(foreach t,$(TESTS),$(eval $(t): $(call obj,$(OBJ_$(notdir $(t))))))
+
+unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
+	@tests/run.sh --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
+
+check-layers: ## who may include whom (docs/architecture.md)
+	@tests/layers.sh
+
+check-headers: $(patsubst %.h,$(B)/alone/%.ok,$(HEADERS)) ## each header compiles alone
+$(B)/alone/%.ok: %.h $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(C_ALL) $(CPPFLAGS) -MMD -MP -MF $@.d -MT $@ -x c -fsyntax-only -include $< /dev/null
+	@touch $@
+
+check-format: ## clang-format finds nothing to change
+	@$(CLANG_FORMAT) --dry-run -Werror $$(git ls-files '*.c' '*.h') && echo "format: ok"
+
+# --- the gate ---
+check: ## everything: install what is missing, build, unit, sanitizers, clang, format, lab
+	@tests/check.sh
+
+check-lab: $(PROGS) ## the tests that run in the lab (real VFIO, real KVM)
+	@tests/run.sh --progs $(B) $(wildcard tests/lab/t_*.sh)
+
+demo: ## the main job end to end, in the lab
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@tests/lab/demo.sh $(B)
+
+deps: ## install missing packages (Debian 12 and 13)
+	@sh packaging/deps.sh
+
+# --- documents ---
+man: $(MANS) ## manual pages from docs/man/*.scd
+build/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	@if command -v scdoc >/dev/null; then scdoc < $< > $@; else \
+	 echo "  scdoc is not installed: no $(@F)"; : > $@; fi
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(B)/berth $(DESTDIR)$(BINDIR)/berth
+	install -D -m 755 $(B)/berth-vmm $(DESTDIR)$(LIBEXECDIR)/berth-vmm
+	install -D -m 644 udev-rules/60-berth.rules $(DESTDIR)$(UDEVDIR)/60-berth.rules
+	for m in $(MANS); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC)))
+-include $(patsubst %.h,$(B)/alone/%.ok.d,$(HEADERS))

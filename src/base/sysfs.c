@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/sysfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/host.h"
+
+/* Format a path into @path (PATH_MAX bytes). Return: 0, -ENAMETOOLONG, -ENOENT when the host has no /sys. */
+static int make_path(const struct berth_host *host, char *path, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(path, PATH_MAX, fmt, ap);
+
+	if (n < 0 || n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return host->sys_fd < 0 ? -ENOENT : 0;
+}
+
+static int read_at(const struct berth_host *host, char *buf, size_t size, const char *path)
+{
+	BERTH_CLEANUP(berth_closep) int fd = -1;
+	ssize_t n;
+
+	buf[0] = '\0';
+	fd = openat(host->sys_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = berth_read_all(fd, buf, size - 1);
+	if (n < 0) {
+		buf[0] = '\0';
+		return (int)n;
+	}
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return (int)n;
+}
+
+int berth_sysfs_read(const struct berth_host *host, char *buf, size_t size, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r < 0) {
+		buf[0] = '\0';
+		return r;
+	}
+	return read_at(host, buf, size, path);
+}
+
+int berth_sysfs_read_u64(const struct berth_host *host, uint64_t *ret, const char *fmt, ...)
+{
+	char path[PATH_MAX], text[64], *end;
+	unsigned long long value;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r >= 0)
+		r = read_at(host, text, sizeof(text), path);
+	if (r < 0)
+		return r;
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (errno)
+		return -errno;
+	if (*end)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+int berth_sysfs_read_i64(const struct berth_host *host, int64_t *ret, const char *fmt, ...)
+{
+	char path[PATH_MAX], text[64], *end;
+	long long value;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r >= 0)
+		r = read_at(host, text, sizeof(text), path);
+	if (r < 0)
+		return r;
+	errno = 0;
+	value = strtoll(text, &end, 0);
+	if (errno)
+		return -errno;
+	if (*end || end == text)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+int berth_sysfs_link_name(const struct berth_host *host, char *buf, size_t size, const char *fmt,
+			  ...)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	const char *name;
+	va_list ap;
+	ssize_t n;
+	int r;
+
+	buf[0] = '\0';
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return r;
+	n = readlinkat(host->sys_fd, path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	name = name ? name + 1 : target;
+	if (strlen(name) >= size)
+		return -ENAMETOOLONG;
+	strcpy(buf, name);
+	return (int)strlen(name);
+}
+
+bool berth_sysfs_exists(const struct berth_host *host, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	return r >= 0 && faccessat(host->sys_fd, path, F_OK, 0) == 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names as one block "a\0b\0…", grown as needed. */
+struct names {
+	char *text; /* owned */
+	size_t len, size, nr;
+};
+
+static int names_add(struct names *names, const char *name)
+{
+	size_t need = strlen(name) + 1;
+
+	if (names->size - names->len < need) {
+		size_t size = 2 * names->size + need + 256;
+		char *bigger = realloc(names->text, size);
+
+		if (!bigger)
+			return -ENOMEM;
+		names->text = bigger;
+		names->size = size;
+	}
+	memcpy(names->text + names->len, name, need);
+	names->len += need;
+	names->nr++;
+	return 0;
+}
+
+/* One allocation: the vector, then the text it points into. */
+static int names_to_vector(const struct names *names, char ***ret)
+{
+	size_t head = (names->nr + 1) * sizeof(char *);
+	char **vector = malloc(head + names->len);
+	char *p;
+
+	if (!vector)
+		return -ENOMEM;
+	p = (char *)vector + head;
+	if (names->len)
+		memcpy(p, names->text, names->len);
+	for (size_t i = 0; i < names->nr; i++) {
+		vector[i] = p;
+		p += strlen(p) + 1;
+	}
+	vector[names->nr] = NULL;
+	qsort(vector, names->nr, sizeof(*vector), by_name);
+	*ret = vector;
+	return 0;
+}
+
+int berth_sysfs_list(const struct berth_host *host, char ***ret, size_t *ret_nr, const char *fmt,
+		     ...)
+{
+	struct names names = { 0 };
+	char path[PATH_MAX];
+	struct dirent *e;
+	va_list ap;
+	DIR *dir;
+	int fd, r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return r;
+	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	for (r = 0; r == 0 && (errno = 0, e = readdir(dir));) {
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			r = names_add(&names, e->d_name);
+	}
+	if (r == 0 && errno)
+		r = -errno;
+	closedir(dir);
+	if (r == 0)
+		r = names_to_vector(&names, ret);
+	if (r == 0 && ret_nr)
+		*ret_nr = names.nr;
+	free(names.text);
+	return r;
+}
+
+/* The child's whole life: write, tell the parent how it went through @report_fd. Only async-signal-safe calls. */
+static void write_in_child(const struct berth_host *host, const char *path, const char *value,
+			   int report_fd) __attribute__((noreturn));
+static void write_in_child(const struct berth_host *host, const char *path, const char *value,
+			   int report_fd)
+{
+	int fd = openat(host->sys_fd, path, O_WRONLY | O_CLOEXEC);
+	int result = 0;
+
+	if (fd < 0)
+		result = errno;
+	else if (write(fd, value, strlen(value)) < 0)
+		result = errno;
+	if (write(report_fd, &result, sizeof(result)) != (ssize_t)sizeof(result))
+		_exit(1);
+	_exit(0);
+}
+
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Wait for the child's report. Return: 0 … errno of the write, or -ETIMEDOUT, or -EIO when it died without a report. */
+static int await_report(int fd, unsigned int deadline_ms)
+{
+	long long end = now_ms() + deadline_ms;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int result;
+
+	for (;;) {
+		long long left = end - now_ms();
+		int n = poll(&p, 1, left > 0 ? (int)left : 0);
+
+		if (n > 0)
+			break;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+	return berth_read_all(fd, &result, sizeof(result)) == (ssize_t)sizeof(result) ? result :
+											-EIO;
+}
+
+int berth_sysfs_write(const struct berth_host *host, const char *value, unsigned int deadline_ms,
+		      struct berth_err *err, const char *fmt, ...)
+{
+	BERTH_CLEANUP(berth_closep) int report = -1;
+	char path[PATH_MAX];
+	va_list ap;
+	int pipefd[2], r;
+	pid_t pid;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return berth_err_set(err, r, "/sys/%s: %s", path, strerror(-r));
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return berth_err_set(err, -errno, "/sys/%s: pipe: %s", path, strerror(errno));
+	report = pipefd[0];
+	pid = fork();
+	if (pid < 0) {
+		r = -errno;
+		close(pipefd[1]);
+		return berth_err_set(err, r, "/sys/%s: fork: %s", path, strerror(-r));
+	}
+	if (pid == 0)
+		write_in_child(host, path, value, pipefd[1]);
+	close(pipefd[1]);
+	r = await_report(report, deadline_ms);
+	if (r == -ETIMEDOUT)
+		return berth_err_set(
+			err, r,
+			"writing \"%s\" to /sys/%s: no answer from the kernel within %u ms; process %d waits for it",
+			value, path, deadline_ms, (int)pid);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (r < 0)
+		return berth_err_set(err, r, "writing \"%s\" to /sys/%s: %s", value, path,
+				     strerror(-r));
+	if (r > 0)
+		return berth_err_set(err, -r, "writing \"%s\" to /sys/%s: %s", value, path,
+				     strerror(r));
+	return 0;
+}

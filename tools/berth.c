@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * berth: one binary, one table of commands.
+ */
+#include "tools/berth.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static const struct berth_cmd *const commands[] = {
+	&berth_cmd_help,
+	&berth_cmd_version,
+};
+
+static const struct berth_cmd *find_command(const char *name)
+{
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+int berth_fail(const struct berth_cmd *cmd, int r, const struct berth_err *err)
+{
+	fprintf(stderr, "berth %s: %s\n", cmd->name,
+		err->code ? err->text :
+		r < 0	  ? strerror(-r) :
+			    "refused");
+	return r > 0 ? BERTH_EXIT_REFUSED : BERTH_EXIT_FAILED;
+}
+
+int berth_usage(const struct berth_cmd *cmd, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "berth %s: ", cmd->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "; see 'berth help %s'\n", cmd->name);
+	return BERTH_EXIT_USAGE;
+}
+
+static void print_overview(FILE *f)
+{
+	fprintf(f, "Usage: berth VERB [ARGUMENTS]\n\n"
+		   "Gives PCI devices a berth in a virtual machine, and gets them back.\n\n");
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++)
+		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(f, "\n'berth help VERB' tells more; the manual is berth(1).\n");
+}
+
+static int run_help(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+{
+	const struct berth_cmd *about;
+
+	(void)host;
+	if (argc < 2) {
+		print_overview(stdout);
+		return BERTH_EXIT_OK;
+	}
+	about = find_command(argv[1]);
+	if (!about)
+		return berth_usage(cmd, "there is no verb '%s'", argv[1]);
+	printf("%s", about->help);
+	return BERTH_EXIT_OK;
+}
+
+const struct berth_cmd berth_cmd_help = {
+	.name = "help",
+	.summary = "this list, or everything about one verb",
+	.help = "Usage: berth help [VERB]\n",
+	.run = run_help,
+};
+
+static int run_version(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+{
+	(void)cmd, (void)host, (void)argc, (void)argv;
+	printf("berth %s\n", BERTH_VERSION);
+	return BERTH_EXIT_OK;
+}
+
+const struct berth_cmd berth_cmd_version = {
+	.name = "version",
+	.summary = "the version of this program",
+	.help = "Usage: berth --version\n",
+	.run = run_version,
+};
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "berth -v VERB" and $BERTH_DEBUG=1 show what the libraries do. */
+static void set_log_level(int *argc, char ***argv)
+{
+	if (getenv("BERTH_DEBUG"))
+		berth_log_max = BERTH_LOG_DEBUG;
+	while (*argc > 1 && strcmp((*argv)[1], "-v") == 0) {
+		berth_log_max = berth_log_max < BERTH_LOG_INFO ? BERTH_LOG_INFO : BERTH_LOG_DEBUG;
+		(*argv)[1] = (*argv)[0];
+		(*argv)++;
+		(*argc)--;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	BERTH_CLEANUP(berth_host_closep) struct berth_host *host = NULL;
+	struct berth_err err = BERTH_ERR_INIT;
+	const struct berth_cmd *cmd;
+	const char *verb;
+	int r;
+
+	set_log_level(&argc, &argv);
+	verb = argc > 1 ? argv[1] : NULL;
+	if (verb && strcmp(verb, "--version") == 0)
+		verb = "version";
+	if (verb && (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0))
+		verb = "help";
+	if (!verb) {
+		print_overview(stderr);
+		return BERTH_EXIT_USAGE;
+	}
+	cmd = find_command(verb);
+	if (!cmd) {
+		fprintf(stderr, "berth: there is no verb '%s'; 'berth help' lists them\n", verb);
+		return BERTH_EXIT_USAGE;
+	}
+	if (cmd != &berth_cmd_help && has_word(argc - 1, argv + 1, "--help")) {
+		printf("%s", cmd->help);
+		return BERTH_EXIT_OK;
+	}
+	if (cmd->needs_root && geteuid() != 0 && !has_word(argc - 1, argv + 1, "--dry-run")) {
+		fprintf(stderr, "berth %s: changing the host needs root; run 'sudo berth %s …'\n",
+			cmd->name, cmd->name);
+		return BERTH_EXIT_FAILED;
+	}
+	r = berth_host_open(&host, NULL, &err);
+	if (r < 0)
+		return berth_fail(cmd, r, &err);
+	optind = 0;
+	r = cmd->run(cmd, host, argc - 1, argv + 1);
+	if (fflush(stdout) || ferror(stdout)) {
+		if (errno != EPIPE)
+			fprintf(stderr, "berth %s: writing the output: %s\n", cmd->name,
+				strerror(errno));
+		return BERTH_EXIT_FAILED;
+	}
+	return r;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the verbs of berth share: the table entry, the exit codes, and how an error reaches the user.
+ */
+#ifndef BERTH_TOOLS_BERTH_H
+#define BERTH_TOOLS_BERTH_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/host.h"
+
+enum berth_exit {
+	BERTH_EXIT_OK = 0,
+	BERTH_EXIT_FAILED = 1,
+	BERTH_EXIT_USAGE = 2,
+	BERTH_EXIT_REFUSED = 3,
+};
+
+struct berth_cmd {
+	const char *name;
+	const char *summary; /* one line, for `berth help` */
+	const char *help;    /* usage, then options, for `berth help NAME` and --help */
+	/* argv[0] is the verb; getopt is reset. @host is borrowed. Return: enum berth_exit */
+	int (*run)(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv);
+	bool needs_root; /* refused early, with the remedy, when the caller is not root (unless --dry-run) */
+};
+
+/* One per tools/cmd_*.c; the table that lists them is in berth.c. */
+extern const struct berth_cmd
+	/* clang-format off */
+	berth_cmd_help,
+	berth_cmd_version;
+/* clang-format on */
+
+/* "berth VERB: text" on stderr; returns the exit code that fits @r (an error < 0 or an outcome > 0). */
+int berth_fail(const struct berth_cmd *cmd, int r, const struct berth_err *err);
+
+/* "berth VERB: text" and where to find help, on stderr. Return: BERTH_EXIT_USAGE. */
+int berth_usage(const struct berth_cmd *cmd, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
