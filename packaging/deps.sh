@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Install what Berth needs to build and to test itself, on Debian 12 and 13.
+#
+#   deps.sh [all|build|lab]    install what is missing; does nothing, and needs no root, when all is there
+#   deps.sh list               print the package names
+#   deps.sh apt COMMAND...     run an APT command that also sees this release's backports (the lab fetches its kernel so)
+#
+# The machine's own APT configuration stays as it is. Debian 12 needs a newer QEMU: for that one package (and what
+# only it needs) APT is run with a private list of sources, derived from the Debian source the machine already has.
+# No kernel is ever installed: the lab unpacks one into its cache.
+set -eu
+
+build_packages="
+	gcc make pkgconf libc6-dev linux-libc-dev
+	libpci-dev libudev-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libjansson-dev libcmocka-dev
+	libsqlite3-dev libsmartcols-dev libseccomp-dev liburing-dev
+	scdoc mandoc clang clang-format libclang-rt-dev python3 strace"
+lab_packages="qemu-system-x86 python3 kmod udev iproute2 pciutils e2fsprogs"
+qemu_least=8
+
+cache=${BERTH_LAB_CACHE:-/var/cache/berth-lab}
+
+die() {
+	echo "deps: $*" >&2
+	exit 1
+}
+
+# One dpkg-query for all of them: this is the whole cost when nothing is missing.
+missing_of() {
+	dpkg-query -W -f '${Package} ${db:Status-Status} ${Version}\n' "$@" 2>/dev/null |
+		awk -v want="$*" -v least="$qemu_least" '
+			$2 == "installed" { version[$1] = $3 }
+			END {
+				n = split(want, name)
+				for (i = 1; i <= n; i++) {
+					p = name[i]
+					v = version[p]
+					sub(/^[0-9]+:/, "", v)
+					if (!(p in version) || (p == "qemu-system-x86" && v + 0 < least))
+						print p
+				}
+			}'
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "installing packages needs root, and there is no sudo: run 'sh packaging/deps.sh' as root"
+	fi
+}
+
+codename() {
+	# shellcheck disable=SC1091
+	(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}")
+}
+
+# Print the path of an APT configuration that adds backports where the release needs them, with its lists up to date.
+apt_config() {
+	release=$(codename) || die "this is not Debian; install by hand: $build_packages $lab_packages (QEMU >= $qemu_least)"
+	dir=$cache/apt
+	config=$dir/apt.conf
+	mkdir -p "$dir/lists/partial"
+	if [ "$release" != bookworm ]; then
+		echo 'APT::Sandbox::User "root";' >"$config"
+		apt-cache show --quiet=0 linux-image-amd64 >/dev/null 2>&1 || as_root apt-get -q update >&2
+		echo "$config"
+		return
+	fi
+
+	# apt itself knows where the machine takes Debian from, whatever form the source is written in.
+	uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v r="$release" '($1 == r || $1 == "oldstable") && $2 == "main" { print $3; exit }')
+	if [ -z "$uri" ]; then # never updated: apt lists only the indexes it has
+		as_root apt-get -q update >&2
+		uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+			awk -v r="$release" '($1 == r || $1 == "oldstable") && $2 == "main" { print $3; exit }')
+	fi
+	[ -n "$uri" ] || die "no source for Debian $release main in this machine's APT sources; add one, then run again"
+
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	option=
+	[ -f "$keyring" ] && option="[signed-by=$keyring] "
+	{
+		[ -f /etc/apt/sources.list ] && cat /etc/apt/sources.list
+		echo "deb $option$uri $release-backports main"
+	} >"$dir/sources.list"
+	cat >"$config" <<-END
+		Dir::Etc::SourceList "$dir/sources.list";
+		Dir::State::Lists "$dir/lists";
+		Dir::Cache::pkgcache "";
+		Dir::Cache::srcpkgcache "";
+		APT::Default-Release "$release-backports";
+		APT::Sandbox::User "root";
+	END
+	# A source of the machine's that does not answer is not ours to complain about: the install says what it lacks.
+	APT_CONFIG=$config apt-get -q update >&2 || true
+	echo "$config"
+}
+
+install_missing() {
+	missing=$(missing_of "$@")
+	[ -n "$missing" ] || return 0
+	codename >/dev/null || die "this is not Debian; install by hand: $(echo $missing) (QEMU >= $qemu_least)"
+	echo "deps: installing" $missing >&2
+
+	qemu=
+	plain=
+	for package in $missing; do
+		if [ "$package" = qemu-system-x86 ] && [ "$(codename)" = bookworm ]; then
+			qemu=$package
+		else
+			plain="$plain $package"
+		fi
+	done
+	export DEBIAN_FRONTEND=noninteractive
+	if [ -n "$plain" ]; then
+		as_root apt-get -q update >&2
+		as_root apt-get -q install -y --no-install-recommends $plain >&2
+	fi
+	if [ -n "$qemu" ]; then
+		config=$(apt_config)
+		as_root env APT_CONFIG="$config" DEBIAN_FRONTEND=noninteractive \
+			apt-get -q install -y --no-install-recommends "$qemu" >&2
+	fi
+	missing=$(missing_of "$@")
+	[ -z "$missing" ] || die "still missing after the installation:" $missing
+}
+
+case ${1:-all} in
+all) install_missing $build_packages $lab_packages ;;
+build) install_missing $build_packages ;;
+lab) install_missing $lab_packages ;;
+list) echo $build_packages $lab_packages | tr ' ' '\n' | sort -u ;;
+apt)
+	shift
+	config=$(apt_config)
+	APT_CONFIG=$config exec "$@"
+	;;
+*)
+	echo "usage: deps.sh [all|build|lab|list|apt COMMAND...]" >&2
+	exit 2
+	;;
+esac

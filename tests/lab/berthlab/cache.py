@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the lab fetched once: a Debian kernel, unpacked and never installed, and a static busybox.
+
+    CACHE/kernel/VERSION/boot/vmlinuz-VERSION      the stock kernel
+    CACHE/kernel/VERSION/lib/modules/VERSION       its modules, unpacked; give CACHE/kernel/VERSION to modprobe -d
+    CACHE/kernel/stock -> VERSION
+    CACHE/kernel/iommufd/bzImage                   built by `make lab-kernel`; lib/modules beside it, if it has any
+    CACHE/busybox
+"""
+
+import fcntl
+import glob
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+DEPS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "packaging", "deps.sh")
+
+
+class LabError(Exception):
+    """Something to tell the user in one sentence."""
+
+
+def folder():
+    return os.environ.get("BERTH_LAB_CACHE", "/var/cache/berth-lab")
+
+
+class Kernel:
+    """A kernel image, and the folder below which its lib/modules lies (None: everything is built in)."""
+
+    def __init__(self, image, base=None):
+        self.image = image
+        self.base = base
+        self.version = None
+        if base:
+            versions = glob.glob(os.path.join(base, "lib/modules/*/modules.dep"))
+            if len(versions) == 1:
+                self.version = os.path.basename(os.path.dirname(versions[0]))
+            else:
+                self.base = None
+
+    def modules(self, names):
+        """Paths of the named modules and all they need, in the order to load them. Built-in ones are left out."""
+        if not self.base:
+            return []
+        top = os.path.join(self.base, "lib/modules", self.version)
+        needs = {}
+        by_name = {}
+        with open(os.path.join(top, "modules.dep"), encoding="utf-8") as f:
+            for line in f:
+                path, _, rest = line.partition(":")
+                needs[path] = rest.split()
+                by_name[module_name(path)] = path
+        with open(os.path.join(top, "modules.builtin"), encoding="utf-8") as f:
+            builtin = {module_name(line.strip()) for line in f}
+        order = []
+        for name in names:
+            name = module_name(name)
+            if name in builtin:
+                continue
+            if name not in by_name:
+                raise LabError(f"kernel {self.version} has no module {name}")
+            # modules.dep lists everything needed, a module always before what it needs itself
+            for path in [*reversed(needs[by_name[name]]), by_name[name]]:
+                if path not in order:
+                    order.append(path)
+        return [os.path.join(top, path) for path in order]
+
+
+def module_name(path):
+    return re.sub(r"\.ko(\.\w+)?$", "", os.path.basename(path)).replace("-", "_")
+
+
+def stock_kernel():
+    base = os.path.realpath(os.path.join(folder(), "kernel", "stock"))
+    images = glob.glob(os.path.join(base, "boot", "vmlinuz-*"))
+    if len(images) != 1:
+        raise LabError(f"no kernel in {folder()}: run 'tests/lab/lab setup' first")
+    return Kernel(images[0], base)
+
+
+def named_kernel(name):
+    if name == "stock":
+        return stock_kernel()
+    if name == "iommufd":
+        base = os.path.join(folder(), "kernel", "iommufd")
+        image = os.path.join(base, "bzImage")
+        if not os.path.exists(image):
+            raise LabError(f"no iommufd kernel at {image}: 'make lab-kernel' builds it (tens of minutes)")
+        return Kernel(image, base)
+    image = os.path.realpath(name)
+    if not os.path.isfile(image):
+        raise LabError(f"--kernel {name}: no such file")
+    return Kernel(image, os.path.dirname(image))
+
+
+def busybox():
+    path = os.path.join(folder(), "busybox")
+    if not os.path.exists(path):
+        raise LabError(f"no busybox in {folder()}: run 'tests/lab/lab setup' first")
+    return path
+
+
+def setup(refresh=False):
+    """Install QEMU and its like if missing, and fill the cache. Does nothing when all is there."""
+    subprocess.run(["sh", DEPS, "lab"], check=True)
+    os.makedirs(os.path.join(folder(), "kernel"), exist_ok=True)
+    with open(os.path.join(folder(), "setup.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if refresh or not os.path.exists(os.path.join(folder(), "busybox")):
+            _fetch("busybox-static", _keep_busybox)
+        if refresh or not os.path.exists(os.path.join(folder(), "kernel", "stock")):
+            _fetch(_kernel_package(), _keep_kernel)
+    return stock_kernel()
+
+
+def _say(text):
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+def _apt(*command, **options):
+    return subprocess.run(["sh", DEPS, "apt", *command], check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+
+
+def _kernel_package():
+    shown = _apt("apt-cache", "--no-all-versions", "show", "linux-image-amd64")
+    match = re.search(r"^Depends:.*?(linux-image-[^\s,]+-amd64)", shown, re.M)
+    if not match:
+        raise LabError("linux-image-amd64 does not say which kernel it stands for: are this machine's APT sources complete?")
+    return match[1]
+
+
+def _fetch(package, keep):
+    _say(f"fetching {package}")
+    with tempfile.TemporaryDirectory(dir=folder(), prefix="fetch.") as work:
+        _apt("apt-get", "-q", "download", package, cwd=work)
+        (deb,) = glob.glob(os.path.join(work, "*.deb"))
+        unpacked = os.path.join(work, "unpacked")
+        subprocess.run(["dpkg", "-x", deb, unpacked], check=True)
+        keep(unpacked)
+
+
+def _keep_busybox(unpacked):
+    (found,) = glob.glob(os.path.join(unpacked, "**/bin/busybox"), recursive=True)
+    os.rename(found, os.path.join(folder(), "busybox"))
+
+
+def _keep_kernel(unpacked):
+    if not os.path.isdir(os.path.join(unpacked, "lib/modules")):  # a release may ship them below /usr
+        os.rename(os.path.join(unpacked, "usr/lib"), os.path.join(unpacked, "lib"))
+    (version,) = os.listdir(os.path.join(unpacked, "lib/modules"))
+    _say(f"unpacking the modules of {version}")
+    modules = glob.glob(os.path.join(unpacked, "lib/modules", version, "**/*.ko.xz"), recursive=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # once here, not at every boot on an emulated CPU
+        list(pool.map(_unpack_module, modules))
+    subprocess.run(["depmod", "-b", unpacked, version], check=True)
+    shutil.rmtree(os.path.join(unpacked, "usr"), ignore_errors=True)
+
+    final = os.path.join(folder(), "kernel", version)
+    shutil.rmtree(final, ignore_errors=True)
+    os.rename(unpacked, final)
+    link = os.path.join(folder(), "kernel", "stock")
+    os.symlink(version, link + ".new")
+    os.rename(link + ".new", link)
+
+
+def _unpack_module(path):
+    with open(path, "rb") as f:
+        data = lzma.decompress(f.read())
+    with open(path.removesuffix(".xz"), "wb") as f:
+        f.write(data)
+    os.unlink(path)
