@@ -57,7 +57,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo FORCE
+.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo guest FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
@@ -118,12 +118,21 @@ check-format: ## clang-format finds nothing to change
 check: ## everything: install what is missing, build, unit, sanitizers, clang, format, lab
 	@tests/check.sh
 
-check-lab: $(PROGS) ## the tests that run in the lab (real VFIO, real KVM)
+# Small static programs that run inside guests
+GUEST_SRC := $(wildcard tests/lab/guest/*.c)
+GUEST     := $(patsubst tests/lab/guest/%.c,build/guest/%,$(GUEST_SRC))
+guest: $(GUEST) ## the programs that lab tests put into guests
+build/guest/%: tests/lab/guest/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(filter 1,$(WERROR)),-Werror) -O2 -static -o $@ $<
+
+check-lab: $(PROGS) guest ## the tests that run in the lab (real VFIO, real KVM)
 	@tests/run.sh --progs $(B) $(wildcard tests/lab/t_*.sh)
 
 demo: ## the main job end to end, in the lab
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all guest
 	@tests/lab/demo.sh $(B)
 
 deps: ## install missing packages (Debian 12 and 13)
