@@ -33,7 +33,7 @@ TABLE
 pci/pci.h src/vfio/inventory.c src/vfio/pcilib.c
 libudev.h src/vfio/monitor.c
 netlink/.* src/vfio/netdev.c
-jansson.h src/policy/load.c src/base/json.c
+jansson.h src/base/json.h
 sqlite3.h src/policy/ledger.c
 libsmartcols/libsmartcols.h tools/out.c
 seccomp.h src/vmm/sandbox.c
