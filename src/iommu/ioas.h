@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * I/O address spaces: what the devices of one VM can reach by DMA.
+ *
+ * One berth_ioas is one set of iova → host mappings, shared by every device attached to it. A kernel interface stands
+ * behind it as a table of operations (ioas_ops.h): the VFIO container with its groups (type1, linux/vfio.h).
+ *
+ * Two processes hold the same address space, one after the other:
+ *   supervisor: berth_ioas_open(), berth_ioas_open_device() for each function, berth_ioas_fds() to hand over (it keeps its
+ *               own copies, for the reset after use);
+ *   berth-vmm:  berth_ioas_from_fds(), berth_ioas_map(): a mapping belongs to the memory of the process that makes it.
+ * Order of closing: every device, then berth_ioas_close(), which closes groups before the container.
+ *
+ * Not thread-safe: one thread, or a lock of the caller's.
+ */
+#ifndef BERTH_IOMMU_IOAS_H
+#define BERTH_IOMMU_IOAS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bdf.h"
+#include "base/cleanup.h"
+#include "base/range.h"
+
+struct berth_err;
+struct berth_host;
+struct berth_ioas; /* opaque */
+
+enum berth_ioas_kind {
+	BERTH_IOAS_TYPE1, /* container /dev/vfio/vfio and groups /dev/vfio/N */
+};
+
+enum berth_ioas_prot {
+	BERTH_IOAS_READ = 1 << 0, /* the device may read */
+	BERTH_IOAS_WRITE = 1 << 1,
+};
+
+/* One IOMMU group that this address space holds open. */
+struct berth_ioas_group {
+	unsigned int id; /* N of /dev/vfio/N and /sys/kernel/iommu_groups/N */
+	int fd;		 /* owned by the address space */
+};
+
+/* Our own ceiling on mappings: a VM has a handful of RAM banks and BARs; the kernel's is 65535 (dma_entry_limit). */
+#define BERTH_IOAS_MAX_MAPS 512
+/* What a VM may need beside its RAM: page-table noise and the ring buffers of disk I/O. */
+#define BERTH_IOAS_MEMLOCK_SLACK (64ull << 20)
+
+/**
+ * berth_ioas_open() - a new, empty address space (supervisor)
+ * @host: borrowed for the life of the object; its dev/ is where the nodes are
+ *
+ * Return: 0; -ENOENT no such node (module vfio missing); -EACCES; -EPROTO the kernel speaks another VFIO version;
+ *         -EOPNOTSUPP no type1v2 IOMMU driver (module vfio_iommu_type1 missing).
+ */
+int berth_ioas_open(struct berth_ioas **ret, enum berth_ioas_kind kind,
+		    const struct berth_host *host, struct berth_err *err);
+
+/**
+ * berth_ioas_from_fds() - the address space that another process opened (berth-vmm)
+ * @fd: the container; consumed, also on failure
+ * @groups: the vector is copied, its descriptors are consumed, also on failure; all attached to @fd already
+ *
+ * Return: 0; -ENOMEM; -errno of VFIO_IOMMU_GET_INFO when @groups is not empty.
+ */
+int berth_ioas_from_fds(struct berth_ioas **ret, enum berth_ioas_kind kind, int fd,
+			const struct berth_ioas_group *groups, size_t nr_groups,
+			struct berth_err *err);
+
+/* Every device attached to @io must be closed before. Takes NULL. */
+void berth_ioas_close(struct berth_ioas *io);
+BERTH_DEFINE_CLEANUP(struct berth_ioas *, berth_ioas_close);
+
+/**
+ * berth_ioas_open_device() - attach the group of a function to @io if it is not yet, and open the function
+ * @at: bound to vfio-pci
+ * @ret_fd: owned by the caller; close it before @io
+ *
+ * The kernel resets the function as it is opened (see vfio/reset.h). With several functions of one group, the group is
+ * opened once.
+ *
+ * Return: 0; -ENOENT no such function or no IOMMU group; -EBUSY the group is open elsewhere, that is in use by another
+ *         VM; -EPERM not viable (the sentence names the function and driver that stand in the way), or refused by the
+ *         IOMMU driver for want of interrupt remapping; -errno of the kernel.
+ */
+int berth_ioas_open_device(struct berth_ioas *io, struct berth_bdf at, int *ret_fd,
+			   struct berth_err *err);
+
+enum berth_ioas_kind berth_ioas_kind(const struct berth_ioas *io);
+/* The container's descriptor, borrowed; to hand over. */
+int berth_ioas_fd(const struct berth_ioas *io);
+/* The groups held, borrowed until the next berth_ioas_open_device(); to hand over, to register with KVM, for hot reset. */
+const struct berth_ioas_group *berth_ioas_groups(const struct berth_ioas *io, size_t *ret_nr);
+
+/* Smallest mapping in bytes, a power of two; valid once a group is attached. */
+uint64_t berth_ioas_pagesize(const struct berth_ioas *io);
+/* What addresses may be mapped, ascending and disjoint; holes are reserved by the platform. Valid once a group is attached. */
+const struct berth_range *berth_ioas_ranges(const struct berth_ioas *io, size_t *ret_nr);
+
+/**
+ * berth_ioas_map() - let devices reach a piece of our memory
+ * @at: iova range in bytes; start and size multiples of berth_ioas_pagesize(); inside one of berth_ioas_ranges()
+ * @vaddr: borrowed; must stay mapped until berth_ioas_unmap() of the same range; page aligned
+ * @prot: enum berth_ioas_prot, or-ed
+ *
+ * Pins the pages: they count against RLIMIT_MEMLOCK of this process.
+ * Source: linux/vfio.h, struct vfio_iommu_type1_dma_map.
+ *
+ * Return: 0; -EEXIST @at overlaps a mapping; -EINVAL empty, not aligned or no @prot; -ERANGE reserved by the platform (the
+ *         sentence names the hole); -ENOSPC over BERTH_IOAS_MAX_MAPS; -ENOMEM over RLIMIT_MEMLOCK (the sentence names
+ *         need and limit); -errno of the kernel. Nothing is mapped on failure.
+ */
+int berth_ioas_map(struct berth_ioas *io, struct berth_range at, void *vaddr, unsigned int prot,
+		   struct berth_err *err);
+
+/**
+ * berth_ioas_unmap() - take back exactly one mapping
+ *
+ * Return: 0; -ENOENT @at is not, start and size, what a map call was given; -EIO the kernel unmapped another size.
+ */
+int berth_ioas_unmap(struct berth_ioas *io, struct berth_range at, struct berth_err *err);
+
+/* Bytes of RLIMIT_MEMLOCK that a VM with @ram bytes of RAM needs; UINT64_MAX when the sum overflows. */
+uint64_t berth_ioas_memlock_need(uint64_t ram);
+
+#endif

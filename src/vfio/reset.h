@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reset with proof: bring functions into a known state before and after use, and check that it worked.
+ *
+ * The kernel's word is not enough: a reset may be skipped or fail silently (vfio_pci_core_enable() and _disable() swallow
+ * failures). So: switch off memory, I/O and bus mastering; reset; read back that the function answers, is in D0 and is not
+ * a bus master. A function whose reset is not proven must not go to another tenant.
+ */
+#ifndef BERTH_VFIO_RESET_H
+#define BERTH_VFIO_RESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bdf.h"
+
+struct berth_err;
+struct berth_host;
+struct berth_ioas;
+struct berth_vfio_device;
+
+enum berth_reset_method {
+	BERTH_RESET_NONE, /* there is no way to reset this function */
+	BERTH_RESET_OPEN, /* the kernel reset it as it was opened, and says it worked */
+	BERTH_RESET_FUNCTION, /* VFIO_DEVICE_RESET: device specific, FLR, AF FLR, PM, or bus when alone on it */
+	BERTH_RESET_HOT,   /* VFIO_DEVICE_PCI_HOT_RESET: the bus, with everything on it */
+	BERTH_RESET_SYSFS, /* the function's `reset` attribute */
+};
+
+struct berth_reset_result {
+	enum berth_reset_method method;
+	bool proven;
+	char sentence[256]; /* "0000:03:00.0: reset by …, answers, D0, bus master off" or why not */
+};
+
+enum berth_reset_when {
+	BERTH_RESET_BEFORE_USE, /* just opened: where the kernel's own reset at open worked, it is only verified */
+	BERTH_RESET_AFTER_USE,
+};
+
+/* "none", "open", "function", "hot", "sysfs". */
+const char *berth_reset_method_name(enum berth_reset_method method);
+
+/**
+ * berth_reset_devices() - reset the functions of one VM
+ * @io: the address space that they are attached to; gives the groups that we own
+ * @devs: all functions of the VM that are held
+ * @results: @nr of them, written also on failure
+ *
+ * A function that cannot be reset alone is reset by its bus, once for all functions on it, when every function on that bus
+ * is in a group of @io. Interrupts of @devs are off afterwards. Takes 100 ms per reset at the least (PCIe Base 6.0, 6.6.2).
+ *
+ * Return: 0 all proven; BERTH_REFUSED at least one is not: its result says why, @err names the first.
+ */
+int berth_reset_devices(struct berth_ioas *io, struct berth_vfio_device *const *devs, size_t nr,
+			enum berth_reset_when when, struct berth_reset_result *results,
+			struct berth_err *err);
+
+/**
+ * berth_reset_sysfs() - reset a function that nobody holds open, through /sys/bus/pci/devices/…/reset
+ * @deadline_ms: for the write to sysfs; usually BERTH_SYSFS_DEADLINE_MS
+ *
+ * For after a crash of the process that held it. The function may be bound to vfio-pci or to nothing; not for a function
+ * with a driver at work.
+ *
+ * Return: 0 proven; BERTH_REFUSED not proven, *ret and @err say why; -ENOENT no such function.
+ */
+int berth_reset_sysfs(const struct berth_host *host, struct berth_bdf at, unsigned int deadline_ms,
+		      struct berth_reset_result *ret, struct berth_err *err);
+
+#endif
