@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 bad=$(
     while read -r layer allowed; do
-        grep -nE '^#include "[a-z]+/' src/"$layer"/*.[ch] 2>/dev/null | while IFS=: read -r file line text; do
+        grep -nHE '^#include "[a-z]+/' src/"$layer"/*.[ch] 2>/dev/null | while IFS=: read -r file line text; do
             dep=$(printf '%s' "$text" | sed 's/^#include "\([a-z]*\)\/.*/\1/')
             case " $layer $allowed " in
             *" $dep "*) ;;
