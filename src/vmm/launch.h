@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What berth-vmm is told to run: the one message with which a VM's life begins.
+ *
+ * The supervisor (`berth run`, root) fills a struct berth_launch and sends it over an AF_UNIX SOCK_SEQPACKET socketpair;
+ * berth-vmm receives it, and that is all it ever gets to open. The message is encoded byte for byte, little endian, with a
+ * magic, a version and its own length; the receiver believes none of it and checks every count, length, enumeration and
+ * the number and kind of the descriptors. Both sides apply berth_launch_check(), so what cannot be received is not sent.
+ *
+ * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), VFIO container (if there are devices),
+ * the groups in the order of groups[], the devices in the order of devices[].
+ */
+#ifndef BERTH_VMM_LAUNCH_H
+#define BERTH_VMM_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bdf.h"
+
+struct berth_err;
+
+#define BERTH_VM_NAME_MAX 64 /* bytes without NUL */
+#define BERTH_CMDLINE_MAX                                                                          \
+	2047 /* bytes without NUL; COMMAND_LINE_SIZE is 2048, asm/setup.h of x86 */
+#define BERTH_CPUS_MAX	     255	   /* APIC ids of 8 bits; KVM may allow fewer */
+#define BERTH_MEMORY_MIN     (16ull << 20) /* bytes; no kernel starts in less */
+#define BERTH_MEMORY_MAX     (8ull << 40)  /* bytes; what a command line typo exceeds */
+#define BERTH_MEMORY_ALIGN   (2ull << 20)  /* bytes; whole huge pages */
+#define BERTH_LAUNCH_DEVICES 64
+#define BERTH_LAUNCH_GROUPS  64
+#define BERTH_LAUNCH_SLOTS   24 /* slots of devices in one VM, each behind a root port of its own */
+
+/* A PCI function that the VM gets, and where the guest finds it. */
+struct berth_launch_device {
+	int fd; /* owned; VFIO device, from VFIO_GROUP_GET_DEVICE_FD */
+	struct berth_bdf
+		host;	    /* for messages, and to know which functions the host has in one slot */
+	unsigned int group; /* index in groups[] */
+	unsigned int
+		slot; /* 0 … BERTH_LAUNCH_SLOTS - 1: behind which root port of the guest; device 0 there */
+	unsigned int fn; /* function number there, 0 … 7; every slot in use has a function 0 */
+};
+
+struct berth_launch_group {
+	int fd;		     /* owned; /dev/vfio/N, already in the container */
+	unsigned int number; /* host's IOMMU group, for messages */
+};
+
+struct berth_launch {
+	char name[BERTH_VM_NAME_MAX + 1];
+	char cmdline[BERTH_CMDLINE_MAX + 1]; /* no control characters */
+	unsigned int nr_cpus;		     /* 1 … BERTH_CPUS_MAX */
+	uint64_t memory;		     /* bytes, multiple of BERTH_MEMORY_ALIGN */
+	uint32_t uid;	 /* what berth-vmm becomes (user and group); never 0 unless @unconfined */
+	bool unconfined; /* keep the caller's user: only for a supervisor that is not root itself */
+	int kvm_fd;	 /* owned; /dev/kvm, read and write */
+	int kernel_fd;	 /* owned; regular file, read only */
+	int initrd_fd;	 /* owned; regular file, read only; -1: none */
+	int console_fd; /* owned; stream socket, both ways: the serial port; -1: none, output is dropped */
+	int container_fd; /* owned; /dev/vfio/vfio with the IOMMU type set; -1 when there are no devices */
+	unsigned int nr_groups;
+	struct berth_launch_group groups[BERTH_LAUNCH_GROUPS];
+	unsigned int nr_devices;
+	struct berth_launch_device devices[BERTH_LAUNCH_DEVICES];
+};
+
+/* [A-Za-z0-9._-]{1,64}, not starting with '.' or '-': VM names are directory names below $BERTH_RUN. */
+bool berth_vm_name_valid(const char *name);
+
+/* Empty: every descriptor -1, every count 0. About 7 KiB: allocate it or keep one. */
+void berth_launch_init(struct berth_launch *l);
+/* Close every descriptor that is set; afterwards as after berth_launch_init(). */
+void berth_launch_done(struct berth_launch *l);
+
+/**
+ * berth_launch_check() - is this a VM that could be started
+ *
+ * Tests values only (name, command line, counts, sizes, placement), not what is behind the descriptors.
+ *
+ * Return: 0; -EINVAL and the sentence.
+ */
+int berth_launch_check(const struct berth_launch *l, struct berth_err *err);
+
+/**
+ * berth_launch_place() - choose slot and function in the guest for every device
+ *
+ * Functions that share a slot of the host share one of the guest and keep their numbers; when function 0 stays with the
+ * host, the lowest one that comes along becomes function 0, because a slot without function 0 is not scanned (PCI Local
+ * Bus 3.0, 3.2.2.3.4). Slots are given in the order in which the devices are listed.
+ *
+ * Return: 0; -E2BIG more than BERTH_LAUNCH_SLOTS slots are needed.
+ */
+int berth_launch_place(struct berth_launch *l, struct berth_err *err);
+
+/**
+ * berth_launch_send() - hand the VM to berth-vmm
+ * @l: its descriptors are borrowed and stay open here
+ *
+ * Return: 0; -EINVAL of berth_launch_check(); -errno of sendmsg.
+ */
+int berth_launch_send(int sock, const struct berth_launch *l, struct berth_err *err);
+
+/**
+ * berth_launch_recv() - the receiving end
+ * @ret: initialised by this call; owns the descriptors on success, which are close-on-exec; empty on failure
+ *
+ * Return: 0; -ECONNRESET the peer is gone; -EPROTO not a launch message, or of another version; -EINVAL a launch message
+ * with contents that berth_launch_check() refuses, or a descriptor that is not of the kind it should be; -errno.
+ */
+int berth_launch_recv(int sock, struct berth_launch *ret, struct berth_err *err);
+
+#define BERTH_LAUNCH_MESSAGE_MAX 8192 /* bytes; holds the largest message */
+
+/* The two halves without a socket, for tests and fuzzing. Encode: length in bytes (never fails for a checked launch). */
+size_t berth_launch_encode(const struct berth_launch *l,
+			   uint8_t buf[static BERTH_LAUNCH_MESSAGE_MAX]);
+/* @fds: @nr_fds descriptors in the documented order; on success owned by @ret, on failure still the caller's. */
+int berth_launch_decode(const uint8_t *buf, size_t len, const int *fds, size_t nr_fds,
+			struct berth_launch *ret, struct berth_err *err);
+
+#endif

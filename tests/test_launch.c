@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/cmocka_all.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "vmm/launch.h"
+
+struct fixture {
+	int sock[2];
+	struct berth_launch out, in;
+	struct berth_err err;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int console[2];
+
+	assert_non_null(f);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->sock), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console), 0);
+	close(console[1]);
+	berth_launch_init(&f->in);
+	berth_launch_init(&f->out);
+	strcpy(f->out.name, "t1");
+	strcpy(f->out.cmdline, "console=ttyS0 quiet");
+	f->out.nr_cpus = 2;
+	f->out.memory = 512ull << 20;
+	f->out.uid = 70000;
+	f->out.kvm_fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* a character device, as /dev/kvm */
+	f->out.kernel_fd = memfd_create("kernel", MFD_CLOEXEC);
+	f->out.console_fd = console[0];
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	berth_launch_done(&f->in);
+	berth_launch_done(&f->out);
+	close(f->sock[0]);
+	close(f->sock[1]);
+	free(f);
+	return 0;
+}
+
+/* Two groups: 01:00.0 and .1 in one, 02:00.0 in the other. */
+static void add_devices(struct berth_launch *l)
+{
+	static const struct berth_bdf at[] = { { 0, 1, 0, 0 },
+					       { 0, 1, 0, 1 },
+					       { 0x10000, 2, 0, 0 } };
+
+	l->container_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	l->nr_groups = 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		l->groups[i].number = 14 + i;
+		l->groups[i].fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	}
+	l->nr_devices = 3;
+	for (unsigned int i = 0; i < 3; i++) {
+		l->devices[i].host = at[i];
+		l->devices[i].group = i / 2;
+		l->devices[i].fd = memfd_create("device", MFD_CLOEXEC);
+	}
+	assert_int_equal(berth_launch_place(l, NULL), 0);
+}
+
+static ino_t inode(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static void arrives_as_it_was_sent(void **state)
+{
+	struct fixture *f = *state;
+
+	add_devices(&f->out);
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	assert_string_equal(f->in.name, "t1");
+	assert_string_equal(f->in.cmdline, "console=ttyS0 quiet");
+	assert_int_equal(f->in.nr_cpus, 2);
+	assert_int_equal(f->in.memory, 512ull << 20);
+	assert_int_equal(f->in.uid, 70000);
+	assert_false(f->in.unconfined);
+	assert_int_equal(f->in.initrd_fd, -1);
+	assert_int_equal(inode(f->in.kernel_fd), inode(f->out.kernel_fd));
+	assert_int_equal(inode(f->in.console_fd), inode(f->out.console_fd));
+	assert_int_equal(f->in.nr_groups, 2);
+	assert_int_equal(f->in.groups[1].number, 15);
+	assert_int_equal(f->in.nr_devices, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_true(berth_bdf_eq(f->in.devices[i].host, f->out.devices[i].host));
+		assert_int_equal(f->in.devices[i].group, i / 2);
+		assert_int_equal(f->in.devices[i].slot, i / 2);
+		assert_int_equal(f->in.devices[i].fn, i % 2);
+		assert_int_equal(inode(f->in.devices[i].fd), inode(f->out.devices[i].fd));
+	}
+	assert_int_equal(fcntl(f->in.kernel_fd, F_GETFD), FD_CLOEXEC);
+}
+
+static void every_byte_cut_off_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[16] = { 0 };
+	size_t len;
+
+	add_devices(&f->out);
+	len = berth_launch_encode(&f->out, buf);
+	assert_int_equal(berth_launch_decode(buf, len, fds, 9, &f->in, NULL), 0);
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *exact =
+			malloc(cut ? cut : 1); /* so that a sanitizer sees a read past the end */
+
+		memcpy(exact, buf, cut);
+		assert_int_equal(berth_launch_decode(exact, cut, fds, 9, &f->in, NULL), -EPROTO);
+		/* and again when the length field agrees with the cut */
+		if (cut >= 12) {
+			exact[8] = (uint8_t)cut;
+			exact[9] = (uint8_t)(cut >> 8);
+			assert_int_equal(berth_launch_decode(exact, cut, fds, 9, &f->in, NULL),
+					 -EPROTO);
+		}
+		free(exact);
+	}
+	berth_launch_init(&f->in); /* the descriptors above were all 0, and not ours to close */
+}
+
+static void no_changed_byte_makes_it_misbehave(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t good[BERTH_LAUNCH_MESSAGE_MAX], bad[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[16] = { 0 };
+	size_t len, refused = 0;
+
+	add_devices(&f->out);
+	len = berth_launch_encode(&f->out, good);
+	for (size_t at = 0; at < len; at++) {
+		for (unsigned int v = 0; v < 256; v++) {
+			memcpy(bad, good, len);
+			bad[at] = (uint8_t)v;
+			if (berth_launch_decode(bad, len, fds, 9, &f->in, NULL) < 0) {
+				assert_int_equal(f->in.nr_devices, 0);
+				assert_int_equal(f->in.kernel_fd, -1);
+				refused++;
+			} else {
+				assert_int_equal(berth_launch_check(&f->in, NULL), 0);
+			}
+		}
+	}
+	assert_true(refused > 12 * 255); /* magic, version, length at the very least */
+	berth_launch_init(&f->in);
+}
+
+static void wrong_number_of_descriptors_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[16] = { 0 };
+	size_t len = berth_launch_encode(&f->out, buf);
+
+	assert_int_equal(berth_launch_decode(buf, len, fds, 2, &f->in, NULL), -EPROTO);
+	assert_int_equal(berth_launch_decode(buf, len, fds, 4, &f->in, &f->err), -EPROTO);
+	assert_string_equal(f->err.text, "launch message: 4 descriptors, expected 3");
+}
+
+static void refused_message_leaves_no_descriptor_open(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[3] = { f->out.kvm_fd, f->out.kernel_fd, f->out.console_fd };
+	int before = dup(0), after;
+	size_t len = berth_launch_encode(&f->out, buf);
+
+	close(before);
+	buf[4]++; /* version */
+	assert_int_equal(berth_fd_send(f->sock[0], buf, len, fds, 3), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), -EPROTO);
+	after = dup(0);
+	close(after);
+	assert_int_equal(after, before);
+}
+
+static void kinds_of_descriptors_are_checked(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[3] = { f->out.kernel_fd, f->out.kvm_fd, f->out.console_fd }; /* swapped */
+
+	assert_int_equal(berth_fd_send(f->sock[0], buf, berth_launch_encode(&f->out, buf), fds, 3),
+			 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), -EINVAL);
+	assert_int_equal(f->in.kvm_fd, -1);
+}
+
+static void closed_socket_is_reported(void **state)
+{
+	struct fixture *f = *state;
+
+	shutdown(f->sock[0], SHUT_RDWR);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), -ECONNRESET);
+}
+
+static void refuses_what_no_vm_can_be(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_launch *l = &f->out;
+
+#define REFUSED_WITH(change)                                                                       \
+	do {                                                                                       \
+		struct berth_launch saved = *l;                                                    \
+		change;                                                                            \
+		assert_int_equal(berth_launch_check(l, NULL), -EINVAL);                            \
+		assert_int_equal(berth_launch_send(f->sock[0], l, NULL), -EINVAL);                 \
+		*l = saved;                                                                        \
+	} while (0)
+
+	add_devices(l);
+	assert_int_equal(berth_launch_check(l, &f->err), 0);
+	REFUSED_WITH(l->nr_cpus = 0);
+	REFUSED_WITH(l->nr_cpus = BERTH_CPUS_MAX + 1);
+	REFUSED_WITH(l->memory = 0);
+	REFUSED_WITH(l->memory = BERTH_MEMORY_MIN - BERTH_MEMORY_ALIGN);
+	REFUSED_WITH(l->memory += 4096);
+	REFUSED_WITH(l->memory = BERTH_MEMORY_MAX + BERTH_MEMORY_ALIGN);
+	REFUSED_WITH(l->uid = 0);
+	REFUSED_WITH(l->uid = UINT32_MAX);
+	REFUSED_WITH(strcpy(l->name, "../x"));
+	REFUSED_WITH(strcpy(l->cmdline, "a\nb"));
+	REFUSED_WITH(l->nr_devices = BERTH_LAUNCH_DEVICES + 1);
+	REFUSED_WITH(l->nr_groups = BERTH_LAUNCH_GROUPS + 1);
+	REFUSED_WITH(l->nr_devices = 0);
+	REFUSED_WITH(l->devices[1].group = 2);
+	REFUSED_WITH(l->devices[1].slot = BERTH_LAUNCH_SLOTS);
+	REFUSED_WITH(l->devices[1].fn = 8);
+	REFUSED_WITH(l->devices[1].fn = 0);		       /* two at one place */
+	REFUSED_WITH(l->devices[0].fn = 2);		       /* no function 0 left */
+	REFUSED_WITH(l->devices[2].host = l->devices[0].host); /* listed twice */
+	REFUSED_WITH(l->devices[0].host.dev = 32);
+#undef REFUSED_WITH
+	l->unconfined = true;
+	l->uid = 0;
+	assert_int_equal(berth_launch_check(l, &f->err), 0);
+}
+
+static void knows_vm_names(void **state)
+{
+	char longest[BERTH_VM_NAME_MAX + 2] = "";
+
+	(void)state;
+	memset(longest, 'x', BERTH_VM_NAME_MAX);
+	assert_true(berth_vm_name_valid(longest));
+	longest[BERTH_VM_NAME_MAX] = 'x';
+	assert_false(berth_vm_name_valid(longest));
+	assert_true(berth_vm_name_valid("t1"));
+	assert_true(berth_vm_name_valid("A_b-c.9"));
+	assert_false(berth_vm_name_valid(""));
+	assert_false(berth_vm_name_valid("."));
+	assert_false(berth_vm_name_valid(".."));
+	assert_false(berth_vm_name_valid("-x"));
+	assert_false(berth_vm_name_valid("a/b"));
+	assert_false(berth_vm_name_valid("a b"));
+	assert_false(berth_vm_name_valid("a\n"));
+	assert_false(berth_vm_name_valid("ä"));
+}
+
+static void functions_of_one_slot_stay_together(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_launch *l = &f->out;
+	static const struct {
+		struct berth_bdf host;
+		unsigned int slot, fn;
+	} rows
+		[] = {
+			{ { 0, 3, 0, 1 }, 0, 1 }, { { 0, 5, 0, 0 }, 1, 0 },
+			{ { 0, 3, 0, 0 }, 0, 0 }, { { 0, 7, 0, 3 }, 2, 3 },
+			{ { 0, 7, 0, 2 }, 2, 0 }, /* function 0 stayed with the host */
+			{ { 1, 3, 0, 0 }, 3, 0 }, /* another domain is another slot */
+		};
+
+	l->nr_devices = BERTH_ARRAY_SIZE(rows);
+	for (unsigned int i = 0; i < l->nr_devices; i++)
+		l->devices[i].host = rows[i].host;
+	assert_int_equal(berth_launch_place(l, &f->err), 0);
+	for (unsigned int i = 0; i < l->nr_devices; i++) {
+		assert_int_equal(l->devices[i].slot, rows[i].slot);
+		assert_int_equal(l->devices[i].fn, rows[i].fn);
+	}
+}
+
+static void more_slots_than_there_are_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_launch *l = &f->out;
+
+	l->nr_devices = BERTH_LAUNCH_SLOTS + 1;
+	for (unsigned int i = 0; i < l->nr_devices; i++)
+		l->devices[i].host = (struct berth_bdf){ 0, (uint8_t)(i + 1), 0, 0 };
+	assert_int_equal(berth_launch_place(l, &f->err), -E2BIG);
+	l->nr_devices--;
+	assert_int_equal(berth_launch_place(l, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(arrives_as_it_was_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_byte_cut_off_is_noticed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_changed_byte_makes_it_misbehave, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(wrong_number_of_descriptors_is_refused, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(refused_message_leaves_no_descriptor_open, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(kinds_of_descriptors_are_checked, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(closed_socket_is_reported, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_what_no_vm_can_be, set_up, tear_down),
+		cmocka_unit_test(knows_vm_names),
+		cmocka_unit_test_setup_teardown(functions_of_one_slot_stay_together, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(more_slots_than_there_are_is_refused, set_up,
+						tear_down),
+	};
+
+	return cmocka_run_group_tests_name("vmm/launch", tests, NULL, NULL);
+}
