@@ -8,7 +8,7 @@
  *
  * The supervisor's order:
  *   berth_manager_open(CHANGE) → berth_manager_claim() → berth_manager_close()
- *   open the fds, reset, run, reset again with berth_claim_dev.reset_ok set, *close every vfio fd*
+ *   open the fds, reset, run, reset again with berth_vm_claim_dev.reset_ok set, *close every vfio fd*
  *   berth_manager_open(CHANGE) → berth_manager_unclaim() → berth_manager_close()
  */
 #ifndef BERTH_MANAGER_CLAIM_H
@@ -26,7 +26,7 @@ struct berth_err;
 struct berth_manager;
 struct berth_report;
 
-struct berth_claim_dev {
+struct berth_vm_claim_dev {
 	struct berth_bdf at;
 	unsigned int group; /* the /dev/vfio/N number of this boot */
 	bool asked;	    /* named in the request; false: came along with its group */
@@ -35,9 +35,10 @@ struct berth_claim_dev {
 };
 
 /* Plain data: outlives the manager that made it. */
-struct berth_claim {
-	char *vm;		      /* owned */
-	struct berth_claim_dev *devs; /* owned; every function of every group but bridges, by BDF */
+struct berth_vm_claim {
+	char *vm; /* owned */
+	struct berth_vm_claim_dev
+		*devs; /* owned; every function of every group but bridges, by BDF */
 	size_t nr_devs;
 	int64_t *assignments; /* owned; ledger ids, one per group */
 	size_t nr_groups;
@@ -56,7 +57,7 @@ struct berth_claim {
  *         -ENODEV no such device; -errno.
  */
 int berth_manager_claim(struct berth_manager *m, const char *vm, const char *const *devs, size_t nr,
-			pid_t holder, struct berth_claim **ret, struct berth_report *report,
+			pid_t holder, struct berth_vm_claim **ret, struct berth_report *report,
 			struct berth_err *err);
 
 /**
@@ -68,10 +69,10 @@ int berth_manager_claim(struct berth_manager *m, const char *vm, const char *con
  *
  * Return: 0; BERTH_REFUSED some vfio fd of a group is still open, @err says whose; -errno.
  */
-int berth_manager_unclaim(struct berth_manager *m, const struct berth_claim *claim,
+int berth_manager_unclaim(struct berth_manager *m, const struct berth_vm_claim *claim,
 			  struct berth_report *report, struct berth_err *err);
 
-void berth_claim_free(struct berth_claim *claim);
-BERTH_DEFINE_CLEANUP(struct berth_claim *, berth_claim_free);
+void berth_vm_claim_free(struct berth_vm_claim *claim);
+BERTH_DEFINE_CLEANUP(struct berth_vm_claim *, berth_vm_claim_free);
 
 #endif
