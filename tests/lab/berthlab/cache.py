@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 DEPS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "packaging", "deps.sh")
+SYSTEM = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}  # depmod and modprobe, for any user
 
 
 class LabError(Exception):
@@ -47,34 +48,14 @@ class Kernel:
 
     def modules(self, names):
         """Paths of the named modules and all they need, in the order to load them. Built-in ones are left out."""
-        if not self.base:
+        if not self.base or not names:
             return []
-        top = os.path.join(self.base, "lib/modules", self.version)
-        needs = {}
-        by_name = {}
-        with open(os.path.join(top, "modules.dep"), encoding="utf-8") as f:
-            for line in f:
-                path, _, rest = line.partition(":")
-                needs[path] = rest.split()
-                by_name[module_name(path)] = path
-        with open(os.path.join(top, "modules.builtin"), encoding="utf-8") as f:
-            builtin = {module_name(line.strip()) for line in f}
-        order = []
-        for name in names:
-            name = module_name(name)
-            if name in builtin:
-                continue
-            if name not in by_name:
-                raise LabError(f"kernel {self.version} has no module {name}")
-            # modules.dep lists everything needed, a module always before what it needs itself
-            for path in [*reversed(needs[by_name[name]]), by_name[name]]:
-                if path not in order:
-                    order.append(path)
-        return [os.path.join(top, path) for path in order]
-
-
-def module_name(path):
-    return re.sub(r"\.ko(\.\w+)?$", "", os.path.basename(path)).replace("-", "_")
+        command = ["modprobe", "-d", self.base, "-S", self.version, "--show-depends", "-a", *names]
+        shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=SYSTEM)
+        if shown.returncode:
+            raise LabError(f"kernel {self.version}: {shown.stderr.strip()}")
+        paths = [line.split()[1] for line in shown.stdout.splitlines() if line.startswith("insmod ")]
+        return list(dict.fromkeys(paths))
 
 
 def stock_kernel():
@@ -159,7 +140,7 @@ def _keep_kernel(unpacked):
     modules = glob.glob(os.path.join(unpacked, "lib/modules", version, "**/*.ko.xz"), recursive=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # once here, not at every boot on an emulated CPU
         list(pool.map(_unpack_module, modules))
-    subprocess.run(["depmod", "-b", unpacked, version], check=True)
+    subprocess.run(["depmod", "-b", unpacked, version], check=True, env=SYSTEM)
     shutil.rmtree(os.path.join(unpacked, "usr"), ignore_errors=True)
 
     final = os.path.join(folder(), "kernel", version)

@@ -18,9 +18,10 @@ from . import cache, cpio
 from .cache import HERE, LabError
 from .topology import TOPOLOGIES, Machine
 
-BOOT_SECONDS = 120  # a boot takes 5 to 10 s; more than this is a hang
+BOOT_SECONDS = 90  # a boot takes some 10 s; more than this is a hang
 BOOT_TRIES = 3
 INITRD_MODULES = ["9p", "9pnet_virtio", "overlay"]
+INITRD_APPLETS = ["sh", "mount", "mkdir", "insmod", "cat", "switch_root", "poweroff"]
 PORTS = ("control", "stdout", "stderr", "qmp")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -120,10 +121,11 @@ class Lab:
             "LAB_TOPOLOGY": self.options.topology,
             "LAB_QMP": os.path.join(HERE, "inside", "qmp"),
         }
-        drivers = [] if self.options.no_drivers else list(dict.fromkeys(machine.drivers))
+        wanted = not self.options.no_drivers
         host = {
-            "drivers": " ".join(drivers),
-            "settled": " ".join(machine.settled if drivers else []),
+            "drivers": " ".join(machine.drivers if wanted else []),
+            "net_drivers": " ".join(machine.net_drivers if wanted else []),
+            "settled": " ".join(machine.settled if wanted else []),
             "udev": "yes" if self.options.udev else "",
         }
         with open(os.path.join(tmp, "job"), "w", encoding="utf-8") as f:
@@ -152,6 +154,8 @@ class Lab:
         archive = cpio.Archive()
         archive.copy("bin/busybox", cache.busybox())
         archive.copy("init", os.path.join(HERE, "inside", "initrd-init"))
+        for applet in INITRD_APPLETS:
+            archive.symlink(f"bin/{applet}", "busybox")
         archive.device("dev/console", 5, 1)
         for folder in ("proc", "sys", "lower", "upper", "root"):
             archive.folder(folder)
@@ -165,7 +169,7 @@ class Lab:
         thread, smp = ("single", 1) if o.icount else ("multi", o.smp)
         with open(self.console, "wb"):
             pass
-        append = "console=ttyS0 quiet panic=-1 intel_iommu=on iommu=nopt"
+        append = "console=ttyS0 quiet panic=-1 nokaslr intel_iommu=on iommu=nopt"
         append += f" lab.init={os.path.join(HERE, 'inside', 'init')} lab.job={tmp}"
         args = ["qemu-system-x86_64", "-name", "berth-lab", "-nodefaults", "-no-user-config", "-display", "none"]
         args += ["-no-reboot", "-machine", "q35,kernel-irqchip=split", "-cpu", "max,-erms"]
@@ -224,13 +228,29 @@ class Session:
         return self._status
 
     def _late(self):
-        self._qemu.kill()
         if self._status is not None:  # all was said and done, only QEMU did not leave
             return self._status
         if not self._started:
+            self._keep_hang()
             raise BootHang(f"the lab host did not come up within {BOOT_SECONDS} s")
         say(f"the command did not end within {self._options.timeout} s: lab stopped")
         return 124
+
+    def _keep_hang(self):
+        """Leave beside the console log what a person needs who wants to know where the boot stood."""
+        with open(self._console_path(), "rb") as f:
+            text = f.read()
+        number = 1
+        while os.path.exists(path := os.path.join(self._out, f"hang{number}.log")):
+            number += 1
+        with open(path, "wb") as f:
+            f.write(text)
+            for line in ("info cpus", "info registers -a", "info pic"):
+                try:
+                    answer = self._monitor.execute("human-monitor-command", **{"command-line": line})
+                except (LabError, OSError) as error:
+                    answer = str(error)
+                f.write(f"\n== {line}\n{answer}\n".encode())
 
     def _take(self, port, data):
         if port in ("stdout", "stderr"):
@@ -287,7 +307,10 @@ class Session:
             return self._monitor.execute("human-monitor-command", **{"command-line": " ".join(rest)})
         raise LabError("know only: screendump ID FILE | device_add DRIVER KEY=VALUE… | device_del ID | hmp LINE | {QMP}")
 
+    def _console_path(self):
+        return os.path.join(self._out, "console.log")
+
     def _console_tail(self):
-        with open(os.path.join(self._out, "console.log"), encoding="utf-8", errors="replace") as f:
+        with open(self._console_path(), encoding="utf-8", errors="replace") as f:
             text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1bc|\r", "", f.read())
         return "\n".join("  " + line for line in text.splitlines()[-15:])

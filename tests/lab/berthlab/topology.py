@@ -15,6 +15,7 @@ class Machine:
     def __init__(self, tmp):
         self.args = []
         self.drivers = []  # modules to load in the lab host
+        self.net_drivers = []
         self.settled = []  # paths that exist there once the drivers are done
         self._tmp = tmp
         self._ports = 0
@@ -50,14 +51,14 @@ def host_devices(m):
     m.device("virtio-net-pci,id=mgmt0,bus=pcie.0,addr=0x2,netdev=net-mgmt,disable-legacy=on,romfile=")
     m.disk("disk-host", 256 << 20)
     m.device("virtio-blk-pci,id=disk0,bus=pcie.0,addr=0x3,drive=disk-host,disable-legacy=on,serial=lab-host-disk")
-    m.drivers += ["virtio_net", "virtio_blk", "bochs"]
+    m.drivers += ["virtio_blk", "bochs"]
     m.settled += ["/dev/vda", "/sys/bus/pci/devices/0000:00:01.0/drm"]
 
 
 def igb(m):
     m.user_network("net-igb", "10.0.3")
     m.device(f"igb,id=igb0,bus={m.port()},netdev=net-igb,mac=52:54:00:00:03:01,romfile=")
-    m.drivers += ["igb"]
+    m.net_drivers += ["igb"]
     m.settled += ["/sys/bus/pci/devices/0000:01:00.0/net"]
 
 
@@ -67,7 +68,7 @@ def gpu(m):
     m.device(f"ich9-intel-hda,id=gpu0-audio,bus={port},addr=0.1")
     m.args += ["-audiodev", "none,id=snd0"]
     m.device("hda-output,bus=gpu0-audio.0,audiodev=snd0")
-    m.drivers += ["bochs", "snd_hda_intel"]
+    m.drivers += ["snd_hda_intel"]
     m.settled += ["/sys/bus/pci/devices/0000:02:00.0/drm", "/sys/bus/pci/devices/0000:02:00.1/sound/card0"]
 
 
@@ -95,7 +96,7 @@ def nvme_sriov(m):
 def e1000e(m, bus):
     m.user_network("net-e1000e", "10.0.4")
     m.device(f"e1000e,id=e1000e0,bus={bus},netdev=net-e1000e,mac=52:54:00:00:04:01,romfile=")
-    m.drivers += ["e1000e"]
+    m.net_drivers += ["e1000e"]
 
 
 def usual_devices(m):
