@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Does a device have these attributes? The "match" and "expect" objects of policy files, compiled.
+ *
+ * Three-valued: a fact that is not known makes a term unknown, never true. Terms are ANDed (false beats unknown beats true),
+ * the values of one term ORed (true beats unknown beats false). A fact that cannot exist (a VF index of something that is
+ * no VF) is not unknown: it makes its term false. The cost is bounded: no regular expressions, globs are linear.
+ */
+#ifndef BERTH_POLICY_MATCH_H
+#define BERTH_POLICY_MATCH_H
+
+#include <stddef.h>
+
+#include "base/json.h"
+#include "policy/facts.h"
+
+enum berth_truth { BERTH_FALSE, BERTH_UNKNOWN, BERTH_TRUE };
+
+const char *berth_truth_name(enum berth_truth truth); /* "no", "unknown", "yes" */
+
+struct berth_match; /* opaque */
+
+/**
+ * berth_match_load() - compile an object such as { "pci.id": "10de:*", "numa.node": [0, 1] }
+ * @ret: owned by the caller, berth_match_free()
+ *
+ * berth-policy(5) lists the attributes. {} is refused: "every device" is { "any_device": true }, alone.
+ *
+ * Return: 0; -EINVAL with place and reason; -ENOMEM.
+ */
+int berth_match_load(const struct berth_json_at *at, struct berth_match **ret,
+		     struct berth_err *err);
+void berth_match_free(struct berth_match *match);
+BERTH_DEFINE_CLEANUP(struct berth_match *, berth_match_free);
+
+/**
+ * berth_match_eval() - does it hold for this device?
+ * @ret_term: NULL, or gets the name of the attribute that decided a "no" or "unknown" (borrowed from @match; NULL for "yes")
+ */
+enum berth_truth berth_match_eval(const struct berth_match *match, const struct berth_facts *facts,
+				  const char **ret_term);
+
+/* Is there a term for this attribute ("pci.bdf")? */
+bool berth_match_has(const struct berth_match *match, const char *attribute);
+
+/* What an attribute of a device is, as text for people: "10de:2335", "unknown", "none". Returns @buf. */
+char *berth_match_observed(const struct berth_facts *facts, const char *attribute, char *buf,
+			   size_t size);
+
+#endif
