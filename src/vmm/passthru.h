@@ -8,29 +8,43 @@
  *
  * When the host wants the device back (REQ), or the device reports an uncorrectable error (ERR), the VM is asked to stop
  * with a sentence that says so.
+ *
+ * After berth_vm_load() this needs, besides what vm.h lists: pread64, pwrite64 and ioctl VFIO_DEVICE_SET_IRQS on the
+ * device, poll and read on eventfds; berth_dma_free() needs ioctl VFIO_IOMMU_UNMAP_DMA on the container.
  */
 #ifndef BERTH_VMM_PASSTHRU_H
 #define BERTH_VMM_PASSTHRU_H
+
+#include <stdbool.h>
 
 #include "base/cleanup.h"
 
 struct berth_err;
 struct berth_passthru; /* opaque */
+struct berth_pci_slot;
 struct berth_vfio_device;
 struct berth_vm;
 
 /**
  * berth_passthru_new() - give a device to the guest
- * @vm: borrowed, outlives the result; its vCPUs have not started, and berth_dma_new() has been called for it
- * @slot: the guest's PCIe slot, that is the root port; functions that share a slot in the host share one here
- * @fn: function number in the guest, 0 … 7; keep the host's
- * @dev: consumed on success only
+ * @vm: borrowed, outlives the result; not yet loaded, and berth_dma_new() has been called for it
+ * @slot: borrowed; the guest's slot; functions that share a slot in the host, and a group, share one here
+ * @fn: function number in the guest, 0 … 7; 0 must exist in each slot
+ * @multifunction: @slot will hold more than one function
+ * @dev: consumed on success only; reset, interrupts off
  *
- * Return: 0; -EPROTO the device's config space or regions contradict themselves; -EEXIST the place is taken; -ENOMEM;
- *         -errno of the kernel.
+ * Opens one descriptor per interrupt vector now, so that nothing is opened later: RLIMIT_NOFILE must allow
+ * berth_passthru_nr_fds() more.
+ *
+ * Return: 0; -EPROTO the device's config space or regions contradict themselves; -EEXIST the place is taken; -EMFILE;
+ *         -ENOMEM; -errno of the kernel.
  */
-int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm, unsigned int slot,
-		       unsigned int fn, struct berth_vfio_device *dev, struct berth_err *err);
+int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
+		       struct berth_pci_slot *slot, unsigned int fn, bool multifunction,
+		       struct berth_vfio_device *dev, struct berth_err *err);
+
+/* Descriptors that berth_passthru_new() will open for this device. */
+unsigned int berth_passthru_nr_fds(struct berth_vfio_device *dev);
 
 /* After the vCPUs have ended: interrupts off, bus mastering off, memory slots gone, device closed. Takes NULL. */
 void berth_passthru_free(struct berth_passthru *pt);
