@@ -353,6 +353,11 @@ static int set_field(const struct job *about, enum berth_vf_net_field field,
 		return berth_err_set(err, r,
 				     "setting %s of VF %u of %s: its driver has no such setting",
 				     berth_vf_net_field_name(field), job.index, job.netdev);
+	if (r == -EINVAL && field == BERTH_VF_NET_RATE)
+		return berth_err_set(err, r,
+				     "setting %s of VF %u of %s: refused by its driver; most need "
+				     "the link up for it, and a rate below the link's speed",
+				     berth_vf_net_field_name(field), job.index, job.netdev);
 	if (r < 0)
 		return berth_err_set(err, r, "setting %s of VF %u of %s: %s",
 				     berth_vf_net_field_name(field), job.index, job.netdev,

@@ -191,6 +191,28 @@ void fake_host_bind(struct fake_host *fake, const char *bdf, const char *driver)
 
 /* --- the kernel --- */
 
+static unsigned int number(const struct fake_host *fake, const char *bdf, const char *name)
+{
+	char below[PATH_MAX], path[PATH_MAX];
+	unsigned int value = 0;
+	FILE *f;
+
+	device_file(below, bdf, name);
+	full_path(fake, path, below);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%u", &value), 1);
+	fclose(f);
+	return value;
+}
+
+/* drivers/pci/pci-driver.c, pci_device_can_probe() */
+static bool can_probe(const struct fake_host *fake, const struct fake_fn *fn)
+{
+	return !fn->pf || number(fake, fn->pf, "sriov_drivers_autoprobe") ||
+	       *fake_host_override(fake, fn->bdf);
+}
+
 static int do_probe(struct fake_host *fake, const char *bdf)
 {
 	const struct fake_fn *fn = find_fn(fake, bdf);
@@ -203,7 +225,7 @@ static int do_probe(struct fake_host *fake, const char *bdf)
 	want = fake_host_override(fake, bdf);
 	if (!*want)
 		want = fn->driver;
-	if (*want && have_driver(fake, want))
+	if (*want && have_driver(fake, want) && can_probe(fake, fn))
 		fake_host_bind(fake, bdf, want);
 	return 0;
 }
@@ -218,94 +240,6 @@ static int do_bind(struct fake_host *fake, const char *driver, const char *bdf)
 	if (strcmp(*want ? want : fn->driver, driver) != 0)
 		return -ENODEV;
 	fake_host_bind(fake, bdf, driver);
-	return 0;
-}
-
-static int plain_write(struct fake_host *fake, const char *path, const char *value)
-{
-	char below[PATH_MAX], full[PATH_MAX];
-
-	join(below, "sys/%s", path);
-	full_path(fake, full, below);
-	if (access(full, F_OK) < 0)
-		return -ENOENT;
-	put(fake, below, value, strlen(value));
-	return 0;
-}
-
-/* Does @path end in "/@tail"? Then *ret_name is the path component before it. */
-static bool ends_in(const char *path, const char *tail, char name[NAME_MAX + 1])
-{
-	size_t len = strlen(path), cut = strlen(tail);
-	const char *start;
-
-	if (len <= cut + 1 || strcmp(path + len - cut, tail) || path[len - cut - 1] != '/')
-		return false;
-	start = path + len - cut - 1;
-	while (start > path && start[-1] != '/')
-		start--;
-	snprintf(name, NAME_MAX + 1, "%.*s", (int)(path + len - cut - 1 - start), start);
-	return true;
-}
-
-static int do_write(struct fake_host *fake, const char *path, const char *value)
-{
-	char name[NAME_MAX + 1], below[PATH_MAX];
-
-	if (strcmp(path, "bus/pci/drivers_probe") == 0)
-		return do_probe(fake, value);
-	if (ends_in(path, "driver/unbind", name)) {
-		if (!*fake_host_driver(fake, name) || strcmp(name, value))
-			return -ENODEV;
-		fake_host_bind(fake, name, "");
-		return 0;
-	}
-	if (ends_in(path, "bind", name))
-		return do_bind(fake, name, value);
-	if (ends_in(path, "driver_override", name)) {
-		if (!have_device(fake, name))
-			return -ENOENT;
-		device_file(below, name, "driver_override");
-		fake_host_file(fake, below, "%s\n",
-			       *value && strcmp(value, "\n") ? value : "(null)");
-		return 0;
-	}
-	if (ends_in(path, "reset", name)) {
-		device_file(below, name, "reset");
-		return have(fake, below) ? 0 : -ENOENT;
-	}
-	return plain_write(fake, path, value);
-}
-
-int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
-			     unsigned int deadline_ms, struct berth_err *err, const char *fmt, ...)
-{
-	struct fake_host *fake = current;
-	enum fake_fault_kind kind = FAKE_FAULT_NONE;
-	char path[PATH_MAX];
-	va_list ap;
-	int r = 0;
-
-	(void)host, (void)deadline_ms;
-	assert_non_null(fake);
-	va_start(ap, fmt);
-	vsnprintf(path, PATH_MAX, fmt, ap);
-	va_end(ap);
-	if (++fake->writes == fake->fault.at)
-		kind = fake->fault.kind;
-	if (kind == FAKE_FAULT_KILL_BEFORE)
-		_exit(FAKE_KILLED);
-	if (kind == FAKE_FAULT_EIO)
-		r = -EIO;
-	else if (kind != FAKE_FAULT_LIE)
-		r = do_write(fake, path, value);
-	if (kind == FAKE_FAULT_KILL_AFTER)
-		_exit(FAKE_KILLED);
-	if (kind == FAKE_FAULT_TIMEOUT)
-		r = -ETIMEDOUT;
-	if (r < 0)
-		return berth_err_set(err, r, "writing \"%s\" to /sys/%s: %s", value, path,
-				     strerror(-r));
 	return 0;
 }
 
@@ -424,12 +358,171 @@ static void make_fn(struct fake_host *fake, const struct fake_fn *fn)
 	join(target, "%s/%s", fake->root, dir);
 	fake_host_link(fake, path, target);
 	make_group(fake, fn, dir);
+	if (fn->total_vfs) {
+		attribute(fake, dir, "sriov_totalvfs", "%u", fn->total_vfs);
+		attribute(fake, dir, "sriov_numvfs", "%u", 0);
+		attribute(fake, dir, "sriov_offset", "%u", 128);
+		attribute(fake, dir, "sriov_stride", "%u", 2);
+		attribute(fake, dir, "sriov_vf_device", "%x", 0x10ca);
+		attribute(fake, dir, "sriov_drivers_autoprobe", "%u", 1);
+	}
 	if (*fn->driver) {
 		join(path, "sys/bus/pci/drivers/%s/bind", fn->driver);
 		fake_host_file(fake, path, "%s", "");
-		fake_host_bind(fake, fn->bdf, fn->driver);
+		if (can_probe(fake, fn))
+			fake_host_bind(fake, fn->bdf, fn->driver);
 	}
 }
+
+/* --- virtual functions --- */
+
+static void make_vf(struct fake_host *fake, const struct fake_fn *fn)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+
+	make_fn(fake, fn);
+	device_file(path, fn->bdf, "physfn");
+	join(target, "../%s", fn->pf);
+	fake_host_link(fake, path, target);
+	join(path, "sys/bus/pci/devices/%s/virtfn%u", fn->pf, fn->vf);
+	join(target, "../%s", fn->bdf);
+	fake_host_link(fake, path, target);
+}
+
+static void drop_vf(struct fake_host *fake, const struct fake_fn *fn)
+{
+	char path[PATH_MAX];
+
+	join(path, "sys/bus/pci/devices/%s/virtfn%u", fn->pf, fn->vf);
+	fake_host_remove(fake, path);
+	join(path, "sys/bus/pci/devices/%s", fn->bdf);
+	fake_host_remove(fake, path);
+	real_dir(fake, fn, path);
+	fake_host_remove(fake, path);
+	join(path, "sys/kernel/iommu_groups/%d", fn->group);
+	fake_host_remove(fake, path);
+	join(path, "dev/vfio/%d", fn->group);
+	fake_host_remove(fake, path);
+}
+
+/* drivers/pci/pci-sysfs.c and iov.c, sriov_numvfs_store(). */
+static int do_numvfs(struct fake_host *fake, const char *pf, const char *value)
+{
+	unsigned int want = (unsigned int)strtoul(value, NULL, 10);
+	char below[PATH_MAX];
+
+	if (want > number(fake, pf, "sriov_totalvfs"))
+		return -ERANGE;
+	if (want && number(fake, pf, "sriov_numvfs"))
+		return -EBUSY;
+	for (size_t i = 0; i < fake->nr; i++) {
+		const struct fake_fn *fn = &fake->fns[i];
+
+		if (!fn->pf || strcmp(fn->pf, pf))
+			continue;
+		if (fn->vf < want)
+			make_vf(fake, fn);
+		else if (have_device(fake, fn->bdf))
+			drop_vf(fake, fn);
+	}
+	device_file(below, pf, "sriov_numvfs");
+	fake_host_file(fake, below, "%u\n", want);
+	return 0;
+}
+
+/* --- writes --- */
+
+static int plain_write(struct fake_host *fake, const char *path, const char *value)
+{
+	char below[PATH_MAX], full[PATH_MAX];
+
+	join(below, "sys/%s", path);
+	full_path(fake, full, below);
+	if (access(full, F_OK) < 0)
+		return -ENOENT;
+	put(fake, below, value, strlen(value));
+	return 0;
+}
+
+/* Does @path end in "/@tail"? Then *ret_name is the path component before it. */
+static bool ends_in(const char *path, const char *tail, char name[NAME_MAX + 1])
+{
+	size_t len = strlen(path), cut = strlen(tail);
+	const char *start;
+
+	if (len <= cut + 1 || strcmp(path + len - cut, tail) || path[len - cut - 1] != '/')
+		return false;
+	start = path + len - cut - 1;
+	while (start > path && start[-1] != '/')
+		start--;
+	snprintf(name, NAME_MAX + 1, "%.*s", (int)(path + len - cut - 1 - start), start);
+	return true;
+}
+
+static int do_write(struct fake_host *fake, const char *path, const char *value)
+{
+	char name[NAME_MAX + 1], below[PATH_MAX];
+
+	if (strcmp(path, "bus/pci/drivers_probe") == 0)
+		return do_probe(fake, value);
+	if (ends_in(path, "driver/unbind", name)) {
+		if (!*fake_host_driver(fake, name) || strcmp(name, value))
+			return -ENODEV;
+		fake_host_bind(fake, name, "");
+		return 0;
+	}
+	if (ends_in(path, "bind", name))
+		return do_bind(fake, name, value);
+	if (ends_in(path, "driver_override", name)) {
+		if (!have_device(fake, name))
+			return -ENOENT;
+		device_file(below, name, "driver_override");
+		fake_host_file(fake, below, "%s\n",
+			       *value && strcmp(value, "\n") ? value : "(null)");
+		return 0;
+	}
+	if (ends_in(path, "sriov_numvfs", name))
+		return do_numvfs(fake, name, value);
+	if (ends_in(path, "reset", name)) {
+		device_file(below, name, "reset");
+		return have(fake, below) ? 0 : -ENOENT;
+	}
+	return plain_write(fake, path, value);
+}
+
+int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
+			     unsigned int deadline_ms, struct berth_err *err, const char *fmt, ...)
+{
+	struct fake_host *fake = current;
+	enum fake_fault_kind kind = FAKE_FAULT_NONE;
+	char path[PATH_MAX];
+	va_list ap;
+	int r = 0;
+
+	(void)host, (void)deadline_ms;
+	assert_non_null(fake);
+	va_start(ap, fmt);
+	vsnprintf(path, PATH_MAX, fmt, ap);
+	va_end(ap);
+	if (++fake->writes == fake->fault.at)
+		kind = fake->fault.kind;
+	if (kind == FAKE_FAULT_KILL_BEFORE)
+		_exit(FAKE_KILLED);
+	if (kind == FAKE_FAULT_EIO)
+		r = -EIO;
+	else if (kind != FAKE_FAULT_LIE)
+		r = do_write(fake, path, value);
+	if (kind == FAKE_FAULT_KILL_AFTER)
+		_exit(FAKE_KILLED);
+	if (kind == FAKE_FAULT_TIMEOUT)
+		r = -ETIMEDOUT;
+	if (r < 0)
+		return berth_err_set(err, r, "writing \"%s\" to /sys/%s: %s", value, path,
+				     strerror(-r));
+	return 0;
+}
+
+/* --- the whole host --- */
 
 static void make_proc(const struct fake_host *fake)
 {
@@ -467,8 +560,10 @@ struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
 	fake_host_file(fake, "sys/bus/pci/drivers/vfio-pci/bind", "%s", "");
 	fake_host_file(fake, "sys/class/iommu/dmar0/intel-iommu/ecap", "f0005e\n");
 	fake_host_file(fake, "dev/vfio/vfio", "%s", "");
-	for (size_t i = 0; i < nr; i++)
-		make_fn(fake, &fns[i]);
+	for (size_t i = 0; i < nr; i++) {
+		if (!fns[i].pf)
+			make_fn(fake, &fns[i]);
+	}
 	make_proc(fake);
 	point_env(fake, "BERTH_ETC", "etc");
 	point_env(fake, "BERTH_STATE", "state");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small host in a temporary folder, with a kernel that answers: writes to driver_override, unbind, drivers_probe, bind
- * and reset have the effect that they have in /sys. For tests linked with --wrap=berth_sysfs_write (WRAP_test_x in the
+ * A small host in a temporary folder, with a kernel that answers: writes to driver_override, unbind, drivers_probe, bind,
+ * reset and sriov_numvfs have the effect that they have in /sys. For tests linked with --wrap=berth_sysfs_write (WRAP_test_x in the
  * Makefile); one fake host at a time.
  *
  * Any write can be made to go wrong: see struct fake_fault. A write that no rule knows goes to the file of that name.
@@ -38,6 +38,9 @@ struct fake_fn {
 	const char *driver;		    /* that claims it when nobody objects; "" none */
 	int group;			    /* IOMMU group; -1: none */
 	bool no_reset;			    /* has no `reset` attribute */
+	unsigned int total_vfs;		    /* of a PF: it has SR-IOV */
+	const char *pf;	 /* of a VF, as BDF: it exists while sriov_numvfs > @vf */
+	unsigned int vf; /* number of the VF */
 };
 
 struct fake_host {
