@@ -14,7 +14,8 @@
 #include "base/json.h"
 #include "policy/facts.h"
 
-enum berth_truth { BERTH_FALSE, BERTH_UNKNOWN, BERTH_TRUE };
+/* BERTH_UNSURE: the fact is not known. (BERTH_UNKNOWN is a fact of base/tri.h.) */
+enum berth_truth { BERTH_FALSE, BERTH_UNSURE, BERTH_TRUE };
 
 const char *berth_truth_name(enum berth_truth truth); /* "no", "unknown", "yes" */
 

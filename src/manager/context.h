@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the manager only: what an open manager holds.
+ */
+#ifndef BERTH_MANAGER_CONTEXT_H
+#define BERTH_MANAGER_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "iommu/platform.h"
+#include "manager/lock.h"
+#include "manager/manager.h"
+
+struct berth_inuse;
+struct berth_inventory;
+struct berth_ledger;
+struct berth_policy;
+
+struct berth_manager {
+	struct berth_host *host; /* borrowed, outlives us */
+	enum berth_manager_mode mode;
+	struct berth_lock lock;	     /* held with BERTH_MANAGER_CHANGE */
+	struct berth_ledger *ledger; /* owned; NULL: hidden from this user (reading only) */
+	struct berth_inventory *inv; /* owned; the host as it was when opened, or last refreshed */
+	struct berth_inuse *inuse;   /* owned; of the same moment */
+	struct berth_platform platform; /* of the same moment */
+	struct berth_policy *policy;	/* owned */
+};
+
+/* Look at the host again, after changing it. Return: 0; -errno, the old picture stays. */
+int berth_manager_refresh(struct berth_manager *m, struct berth_err *err);
+
+#endif
