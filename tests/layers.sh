@@ -36,7 +36,7 @@ netlink/.* src/vfio/netdev.c
 jansson.h src/base/json.h
 sqlite3.h src/policy/ledger.c
 libsmartcols/libsmartcols.h tools/out.c
-seccomp.h src/vmm/sandbox.c
+seccomp.h src/vmm/sandbox_rules.c
 TABLE
 )
 if [ -n "$bad" ]; then

@@ -36,8 +36,7 @@ enum berth_control_outcome {
 struct berth_control {
 	enum berth_control_type type;
 	enum berth_control_outcome outcome; /* only with ENDED */
-	char text
-		[BERTH_ERR_TEXT]; /* only with ENDED; a sentence, "" when there is nothing to say */
+	char text[BERTH_ERR_TEXT];	    /* only with ENDED; a sentence, or "" */
 };
 
 /* Return: 0 or -errno (-EPIPE: the peer is gone). */

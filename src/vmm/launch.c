@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "vmm/mem.h"
 
 #define MAGIC	0x4c545242u /* "BRTL" */
 #define VERSION 1u
@@ -18,8 +19,7 @@
 enum {
 	HAS_INITRD = 1,
 	HAS_CONSOLE = 2,
-	UNCONFINED = 4,
-	KNOWN_FLAGS = 7,
+	KNOWN_FLAGS = 3,
 };
 
 bool berth_vm_name_valid(const char *name)
@@ -70,19 +70,19 @@ static int check_machine(const struct berth_launch *l, struct berth_err *err)
 				err, -EINVAL,
 				"kernel command line of VM %s: holds a control character", l->name);
 	}
-	if (l->nr_cpus < 1 || l->nr_cpus > BERTH_CPUS_MAX)
+	if (l->nr_cpus < 1 || l->nr_cpus > BERTH_VM_MAX_VCPUS)
 		return berth_err_set(err, -EINVAL, "VM %s: %u CPUs; 1 to %d are possible", l->name,
-				     l->nr_cpus, BERTH_CPUS_MAX);
-	if (l->memory < BERTH_MEMORY_MIN || l->memory > BERTH_MEMORY_MAX)
+				     l->nr_cpus, BERTH_VM_MAX_VCPUS);
+	if (l->memory < BERTH_MEM_MIN || l->memory > BERTH_MEMORY_MAX)
 		return berth_err_set(err, -EINVAL,
 				     "VM %s: %llu bytes of memory; 16 MiB to 8 TiB are possible",
 				     l->name, (unsigned long long)l->memory);
 	if (l->memory % BERTH_MEMORY_ALIGN)
 		return berth_err_set(err, -EINVAL,
-				     "VM %s: %llu bytes of memory are not a multiple of 2 MiB",
+				     "VM %s: %llu bytes of memory are not a multiple of 1 MiB",
 				     l->name, (unsigned long long)l->memory);
 	/* Group ids and user ids are one here; -1 means "leave unchanged" to setresuid. */
-	if (!l->unconfined && (l->uid == 0 || l->uid == UINT32_MAX))
+	if (l->uid == 0 || l->uid == UINT32_MAX)
 		return berth_err_set(err, -EINVAL, "VM %s: berth-vmm may not run as user %u",
 				     l->name, l->uid);
 	return 0;
@@ -246,8 +246,7 @@ size_t berth_launch_encode(const struct berth_launch *l,
 {
 	struct writer w = { .buf = buf }, length;
 	unsigned int flags = (l->initrd_fd >= 0 ? HAS_INITRD : 0) |
-			     (l->console_fd >= 0 ? HAS_CONSOLE : 0) |
-			     (l->unconfined ? UNCONFINED : 0);
+			     (l->console_fd >= 0 ? HAS_CONSOLE : 0);
 
 	put(&w, MAGIC, 4);
 	put(&w, VERSION, 4);
@@ -296,7 +295,6 @@ static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *r
 
 	if (flags & ~(unsigned int)KNOWN_FLAGS)
 		return -EPROTO;
-	l->unconfined = flags & UNCONFINED;
 	l->uid = (uint32_t)get(r, 4);
 	l->nr_cpus = (unsigned int)get(r, 4);
 	l->memory = get(r, 8);

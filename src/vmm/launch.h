@@ -18,48 +18,43 @@
 #include <stdint.h>
 
 #include "base/bdf.h"
+#include "vmm/vm.h"
 
 struct berth_err;
 
-#define BERTH_VM_NAME_MAX 64 /* bytes without NUL */
-#define BERTH_CMDLINE_MAX                                                                          \
-	2047 /* bytes without NUL; COMMAND_LINE_SIZE is 2048, asm/setup.h of x86 */
-#define BERTH_CPUS_MAX	     255	   /* APIC ids of 8 bits; KVM may allow fewer */
-#define BERTH_MEMORY_MIN     (16ull << 20) /* bytes; no kernel starts in less */
-#define BERTH_MEMORY_MAX     (8ull << 40)  /* bytes; what a command line typo exceeds */
-#define BERTH_MEMORY_ALIGN   (2ull << 20)  /* bytes; whole huge pages */
+#define BERTH_VM_NAME_MAX    64			 /* bytes without NUL */
+#define BERTH_MEMORY_MAX     (UINT64_C(8) << 40) /* bytes; what a slip of the finger exceeds */
+#define BERTH_MEMORY_ALIGN   (UINT64_C(1) << 20) /* bytes */
 #define BERTH_LAUNCH_DEVICES 64
 #define BERTH_LAUNCH_GROUPS  64
-#define BERTH_LAUNCH_SLOTS   24 /* slots of devices in one VM, each behind a root port of its own */
+/* Slots for devices in one VM, each behind a root port of its own. */
+#define BERTH_LAUNCH_SLOTS 24
 
 /* A PCI function that the VM gets, and where the guest finds it. */
 struct berth_launch_device {
-	int fd; /* owned; VFIO device, from VFIO_GROUP_GET_DEVICE_FD */
-	struct berth_bdf
-		host;	    /* for messages, and to know which functions the host has in one slot */
-	unsigned int group; /* index in groups[] */
-	unsigned int
-		slot; /* 0 … BERTH_LAUNCH_SLOTS - 1: behind which root port of the guest; device 0 there */
-	unsigned int fn; /* function number there, 0 … 7; every slot in use has a function 0 */
+	int fd;		       /* owned; VFIO device, from VFIO_GROUP_GET_DEVICE_FD */
+	struct berth_bdf host; /* for messages, and to know what shares a slot there */
+	unsigned int group;    /* index in groups[] */
+	unsigned int slot;     /* 0 … BERTH_LAUNCH_SLOTS - 1, in the guest */
+	unsigned int fn;       /* 0 … 7, in the guest; every slot in use has a function 0 */
 };
 
 struct berth_launch_group {
 	int fd;		     /* owned; /dev/vfio/N, already in the container */
-	unsigned int number; /* host's IOMMU group, for messages */
+	unsigned int number; /* N, for messages */
 };
 
 struct berth_launch {
 	char name[BERTH_VM_NAME_MAX + 1];
-	char cmdline[BERTH_CMDLINE_MAX + 1]; /* no control characters */
-	unsigned int nr_cpus;		     /* 1 … BERTH_CPUS_MAX */
-	uint64_t memory;		     /* bytes, multiple of BERTH_MEMORY_ALIGN */
-	uint32_t uid;	 /* what berth-vmm becomes (user and group); never 0 unless @unconfined */
-	bool unconfined; /* keep the caller's user: only for a supervisor that is not root itself */
-	int kvm_fd;	 /* owned; /dev/kvm, read and write */
-	int kernel_fd;	 /* owned; regular file, read only */
-	int initrd_fd;	 /* owned; regular file, read only; -1: none */
-	int console_fd; /* owned; stream socket, both ways: the serial port; -1: none, output is dropped */
-	int container_fd; /* owned; /dev/vfio/vfio with the IOMMU type set; -1 when there are no devices */
+	char cmdline[BERTH_VM_MAX_CMDLINE + 1]; /* no control characters */
+	unsigned int nr_cpus;			/* 1 … BERTH_VM_MAX_VCPUS */
+	uint64_t memory;  /* bytes, multiple of BERTH_MEMORY_ALIGN, BERTH_MEM_MIN or more */
+	uint32_t uid;	  /* user and group that berth-vmm becomes; never 0 */
+	int kvm_fd;	  /* owned; /dev/kvm, read and write */
+	int kernel_fd;	  /* owned; regular file, read only */
+	int initrd_fd;	  /* owned; regular file, read only; -1: none */
+	int console_fd;	  /* owned; stream socket, both ways: COM1; -1: output is dropped */
+	int container_fd; /* owned; /dev/vfio/vfio, IOMMU type set; -1 without devices */
 	unsigned int nr_groups;
 	struct berth_launch_group groups[BERTH_LAUNCH_GROUPS];
 	unsigned int nr_devices;
