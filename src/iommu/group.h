@@ -65,7 +65,7 @@ const struct berth_group_resv *berth_group_resv_of_type(const struct berth_group
  */
 int berth_group_list(const struct berth_host *host, int **ret, size_t *ret_nr);
 
-/* "direct" region as text after the tab; the pure half of berth_group_read(). Return: false on a malformed line. */
+/* One line of reserved_regions, "0x… 0x… type"; up to a newline or the end. Pure. Return: false when malformed. */
 bool berth_group_parse_resv(const char *line, struct berth_group_resv *ret);
 
 #endif

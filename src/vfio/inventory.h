@@ -100,11 +100,11 @@ const struct berth_device *berth_inventory_find_path(const struct berth_inventor
 int berth_inventory_resolve(const struct berth_inventory *inv, const char *text,
 			    const struct berth_device **ret, struct berth_err *err);
 
-/* A port or bridge by class (06 04, 06 09 …): needs no owner, is never assigned. */
-static inline bool berth_device_is_bridge(const struct berth_device *dev)
-{
-	return (dev->class >> 16) == 0x06;
-}
+/*
+ * A host bridge, PCI bridge or port by class (06 00, 06 04, 06 07, 06 09): needs no owner, is never assigned. An ISA bridge
+ * (06 01) is a device like others: its driver counts when its group changes hands.
+ */
+bool berth_device_is_bridge(const struct berth_device *dev);
 
 /* What `berth list` shows without --all: what people pass through (graphics, network, storage, accelerators, USB, VFs). */
 bool berth_device_is_worth_passing(const struct berth_inventory *inv,
