@@ -94,6 +94,8 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_sriov := berth_sysfs_write
+WRAP_test_netdev := berth_sysfs_write
+WRAP_test_facts := berth_sysfs_write
 # A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)

@@ -176,9 +176,26 @@ static bool have_driver(const struct fake_host *fake, const char *driver)
 	return have(fake, below);
 }
 
+/* Inventory takes most facts from here: one read instead of six. */
+static void make_uevent(const struct fake_host *fake, const struct fake_fn *fn, const char *driver)
+{
+	char path[PATH_MAX];
+
+	device_file(path, fn->bdf, "uevent");
+	fake_host_file(fake, path,
+		       "%s%s%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
+		       "PCI_SLOT_NAME=%s\nMODALIAS=pci:v%08Xd%08X\n",
+		       *driver ? "DRIVER=" : "", driver, *driver ? "\n" : "", fn->class, fn->vendor,
+		       fn->device, fn->vendor, fn->device, fn->bdf, fn->vendor, fn->device);
+}
+
 void fake_host_bind(struct fake_host *fake, const char *bdf, const char *driver)
 {
+	const struct fake_fn *fn = find_fn(fake, bdf);
 	char link[PATH_MAX], target[PATH_MAX];
+
+	assert_non_null(fn);
+	make_uevent(fake, fn, driver);
 
 	device_file(link, bdf, "driver");
 	if (*driver) {
@@ -358,6 +375,7 @@ static void make_fn(struct fake_host *fake, const struct fake_fn *fn)
 	join(target, "%s/%s", fake->root, dir);
 	fake_host_link(fake, path, target);
 	make_group(fake, fn, dir);
+	make_uevent(fake, fn, "");
 	if (fn->total_vfs) {
 		attribute(fake, dir, "sriov_totalvfs", "%u", fn->total_vfs);
 		attribute(fake, dir, "sriov_numvfs", "%u", 0);
