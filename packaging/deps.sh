@@ -59,26 +59,35 @@ codename() {
 	(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}")
 }
 
-# Print the path of an APT configuration that adds backports where the release needs them, with its lists up to date.
-apt_config() {
-	release=$(codename) || die "this is not Debian; install by hand: $build_packages $lab_packages (QEMU >= $qemu_least)"
+apt_install() {
+	as_root env DEBIAN_FRONTEND=noninteractive ${APT_CONFIG:+APT_CONFIG="$APT_CONFIG"} \
+		apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >&2
+}
+
+# Where the machine takes Debian's main archive from. apt knows, whatever form its sources are written in.
+debian_uri() {
+	apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v codename="$1" '$1 == codename && $2 == "main" { print $3; exit }'
+}
+
+# Set APT_CONFIG to a configuration that adds backports where the release needs them, with fresh lists.
+use_backports() {
+	release=$(codename) || die "this is not Debian; install by hand:" $build_packages $lab_packages "(QEMU >= $qemu_least)"
+	make_cache
 	dir=$cache/apt
-	config=$dir/apt.conf
 	mkdir -p "$dir/lists/partial"
+	config=$dir/apt.conf
 	if [ "$release" != bookworm ]; then
 		echo 'APT::Sandbox::User "root";' >"$config"
-		apt-cache show --quiet=0 linux-image-amd64 >/dev/null 2>&1 || as_root apt-get -q update >&2
-		echo "$config"
+		apt-cache show linux-image-amd64 >/dev/null 2>&1 || as_root apt-get -q update >&2
+		export APT_CONFIG="$config"
 		return
 	fi
 
-	# apt itself knows where the machine takes Debian from, whatever form the source is written in.
-	uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-		awk -v r="$release" '($1 == r || $1 == "oldstable") && $2 == "main" { print $3; exit }')
-	if [ -z "$uri" ]; then # never updated: apt lists only the indexes it has
+	uri=$(debian_uri "$release")
+	if [ -z "$uri" ]; then # apt names only the indexes it has fetched
 		as_root apt-get -q update >&2
-		uri=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-			awk -v r="$release" '($1 == r || $1 == "oldstable") && $2 == "main" { print $3; exit }')
+		uri=$(debian_uri "$release")
 	fi
 	[ -n "$uri" ] || die "no source for Debian $release main in this machine's APT sources; add one, then run again"
 
@@ -97,15 +106,23 @@ apt_config() {
 		APT::Default-Release "$release-backports";
 		APT::Sandbox::User "root";
 	END
-	# A source of the machine's that does not answer is not ours to complain about: the install says what it lacks.
-	APT_CONFIG=$config apt-get -q update >&2 || true
-	echo "$config"
+	export APT_CONFIG="$config"
+	if [ -z "$(find "$dir/updated" -mmin -60 2>/dev/null)" ]; then
+		# A source of the machine's that does not answer is not ours to complain about: the install says what it lacks.
+		apt-get -q update >&2 || true
+		touch "$dir/updated"
+	fi
+}
+
+# The lab's cache belongs to whoever set it up.
+make_cache() {
+	[ -d "$cache" ] || mkdir -p "$cache" 2>/dev/null || as_root install -d -o "$(id -u)" -g "$(id -g)" "$cache"
 }
 
 install_missing() {
 	missing=$(missing_of "$@")
 	[ -n "$missing" ] || return 0
-	codename >/dev/null || die "this is not Debian; install by hand: $(echo $missing) (QEMU >= $qemu_least)"
+	codename >/dev/null || die "this is not Debian; install by hand:" $missing "(QEMU >= $qemu_least)"
 	echo "deps: installing" $missing >&2
 
 	qemu=
@@ -117,15 +134,12 @@ install_missing() {
 			plain="$plain $package"
 		fi
 	done
-	export DEBIAN_FRONTEND=noninteractive
 	if [ -n "$plain" ]; then
 		as_root apt-get -q update >&2
-		as_root apt-get -q install -y --no-install-recommends $plain >&2
+		apt_install $plain
 	fi
 	if [ -n "$qemu" ]; then
-		config=$(apt_config)
-		as_root env APT_CONFIG="$config" DEBIAN_FRONTEND=noninteractive \
-			apt-get -q install -y --no-install-recommends "$qemu" >&2
+		(use_backports && apt_install "$qemu")
 	fi
 	missing=$(missing_of "$@")
 	[ -z "$missing" ] || die "still missing after the installation:" $missing
@@ -134,12 +148,15 @@ install_missing() {
 case ${1:-all} in
 all) install_missing $build_packages $lab_packages ;;
 build) install_missing $build_packages ;;
-lab) install_missing $lab_packages ;;
+lab)
+	install_missing $lab_packages
+	make_cache
+	;;
 list) echo $build_packages $lab_packages | tr ' ' '\n' | sort -u ;;
 apt)
 	shift
-	config=$(apt_config)
-	APT_CONFIG=$config exec "$@"
+	use_backports
+	exec "$@"
 	;;
 *)
 	echo "usage: deps.sh [all|build|lab|list|apt COMMAND...]" >&2

@@ -35,16 +35,12 @@ def folder():
 class Kernel:
     """A kernel image, and the folder below which its lib/modules lies (None: everything is built in)."""
 
-    def __init__(self, image, base=None):
+    def __init__(self, image, base):
         self.image = image
-        self.base = base
-        self.version = None
-        if base:
-            versions = glob.glob(os.path.join(base, "lib/modules/*/modules.dep"))
-            if len(versions) == 1:
-                self.version = os.path.basename(os.path.dirname(versions[0]))
-            else:
-                self.base = None
+        found = [os.path.basename(os.path.dirname(p)) for p in glob.glob(os.path.join(base, "lib/modules/*/modules.dep"))]
+        named = os.path.basename(image).partition("-")[2]
+        self.version = named if named in found else found[0] if len(found) == 1 else None
+        self.base = base if self.version else None
 
     def modules(self, names):
         """Paths of the named modules and all they need, in the order to load them. Built-in ones are left out."""
@@ -78,7 +74,8 @@ def named_kernel(name):
     image = os.path.realpath(name)
     if not os.path.isfile(image):
         raise LabError(f"--kernel {name}: no such file")
-    return Kernel(image, os.path.dirname(image))
+    folder_of = os.path.dirname(image)
+    return Kernel(image, os.path.dirname(folder_of) if os.path.basename(folder_of) == "boot" else folder_of)
 
 
 def busybox():
@@ -92,6 +89,10 @@ def setup(refresh=False):
     """Install QEMU and its like if missing, and fill the cache. Does nothing when all is there."""
     subprocess.run(["sh", DEPS, "lab"], check=True)
     os.makedirs(os.path.join(folder(), "kernel"), exist_ok=True)
+    lock_file = os.path.join(folder(), "run.lock")
+    if not os.path.exists(lock_file):
+        os.close(os.open(lock_file, os.O_CREAT))
+        os.chmod(lock_file, 0o666)  # for every user of this machine
     with open(os.path.join(folder(), "setup.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if refresh or not os.path.exists(os.path.join(folder(), "busybox")):
@@ -151,9 +152,14 @@ def _keep_kernel(unpacked):
     os.rename(link + ".new", link)
 
 
-def _unpack_module(path):
+def read_module(path):
     with open(path, "rb") as f:
-        data = lzma.decompress(f.read())
+        data = f.read()
+    return lzma.decompress(data) if path.endswith(".xz") else data
+
+
+def _unpack_module(path):
+    data = read_module(path)
     with open(path.removesuffix(".xz"), "wb") as f:
         f.write(data)
     os.unlink(path)

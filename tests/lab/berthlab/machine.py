@@ -30,6 +30,10 @@ class BootHang(LabError):
     """The lab host did not come up; the boot (never the command) may be tried again."""
 
 
+class CommandLate(LabError):
+    """The command took longer than --timeout."""
+
+
 def say(text):
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
@@ -68,14 +72,17 @@ class Qmp:
 
 
 class Lab:
-    def __init__(self, options, out):
+    def __init__(self, options):
         self.options = options
-        self.out = out
-        self.console = os.path.join(out, "console.log")
+        self.out = None
+        self.console = None
         self.kernel = cache.named_kernel(options.kernel)
         self.guest_kernel = cache.stock_kernel()
 
-    def run(self, command):
+    def run(self, command, out):
+        """Run the command and return its exit status; $LAB_OUT is the folder out."""
+        self.out = out
+        self.console = os.path.join(out, "console.log")
         for attempt in range(1, BOOT_TRIES + 1):
             try:
                 with tempfile.TemporaryDirectory(prefix="berth-lab.") as tmp:
@@ -161,7 +168,8 @@ class Lab:
             archive.folder(folder)
         modules = self.kernel.modules(INITRD_MODULES)
         for i, module in enumerate(modules):
-            archive.copy(f"modules/{i:02}-{os.path.basename(module)}", module)
+            name = os.path.basename(module).removesuffix(".xz")
+            archive.file(f"modules/{i:02}-{name}", cache.read_module(module))
         archive.save(path)
 
     def _qemu_arguments(self, machine, tmp, fds):
@@ -233,8 +241,7 @@ class Session:
         if not self._started:
             self._keep_hang()
             raise BootHang(f"the lab host did not come up within {BOOT_SECONDS} s")
-        say(f"the command did not end within {self._options.timeout} s: lab stopped")
-        return 124
+        raise CommandLate(f"the command did not end within {self._options.timeout:g} s: lab stopped")
 
     def _keep_hang(self):
         """Leave beside the console log what a person needs who wants to know where the boot stood."""

@@ -126,7 +126,7 @@ def sriov(m):
 
 
 def switch(m):
-    """a switch without ACS: edu and e1000e below it share one group; igb beside it"""
+    """a switch without ACS with edu and e1000e, each in a group with its bridge; igb"""
     iommu(m, "intremap=on")
     host_devices(m)
     igb(m)
