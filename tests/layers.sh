@@ -34,7 +34,7 @@ pci/pci.h src/vfio/inventory.c src/vfio/pcilib.c
 libudev.h src/vfio/monitor.c
 netlink/.* src/vfio/netdev.c
 jansson.h src/base/json.h
-sqlite3.h src/policy/ledger.c
+sqlite3.h src/policy/db.c
 libsmartcols/libsmartcols.h tools/out.c
 seccomp.h src/vmm/sandbox_rules.c
 TABLE

@@ -61,10 +61,10 @@ int berth_journal_outcome(struct berth_ledger *ledger, int64_t seq,
 /**
  * berth_journal_find() - steps, the newest first: the order to undo them in
  * @assignment: or -1 for those of all and of none
- * @outcomes: enum berth_outcome_of_step ored; recovery asks for OPEN | DONE
+ * @wanted: enum berth_outcome_of_step ored; recovery asks for OPEN | DONE
  * @ret: owned by the caller, berth_intent_list_free()
  */
-int berth_journal_find(struct berth_ledger *ledger, int64_t assignment, unsigned int outcomes,
+int berth_journal_find(struct berth_ledger *ledger, int64_t assignment, unsigned int wanted,
 		       struct berth_intent_list *ret, struct berth_err *err);
 
 #endif

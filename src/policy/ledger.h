@@ -31,6 +31,7 @@
 #include "base/bdf.h"
 #include "base/cleanup.h"
 
+struct berth_db;
 struct berth_err;
 struct berth_ledger; /* opaque */
 
@@ -220,5 +221,8 @@ struct berth_ledger_query {
  */
 int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
 		      struct berth_assignment_list *ret, struct berth_err *err);
+
+/* For policy/journal.c and policy/audit.c. */
+struct berth_db *berth_ledger_db(struct berth_ledger *ledger);
 
 #endif

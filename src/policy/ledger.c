@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/ledger.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "policy/db.h"
+#include "policy/schema.h"
+
+struct berth_ledger {
+	struct berth_db *db; /* owned */
+};
+
+static const char *const state_names[] = {
+	[BERTH_OWNED_PREPARING] = "preparing",
+	[BERTH_OWNED_ASSIGNED] = "assigned",
+	[BERTH_OWNED_IN_USE] = "in-use",
+	[BERTH_OWNED_RELEASING] = "releasing",
+	[BERTH_OWNED_SANITISING] = "sanitising",
+	[BERTH_OWNED_RETURNING] = "returning",
+	[BERTH_OWNED_FAULTED] = "faulted",
+	[BERTH_OWNED_QUARANTINED] = "quarantined",
+	[BERTH_OWNED_IDENTITY_CHANGED] = "identity-changed",
+};
+
+static const char *const kind_names[] = {
+	[BERTH_OWNED_BY_ASSIGN] = "assign",
+	[BERTH_OWNED_BY_RUN] = "run",
+	[BERTH_OWNED_BY_BIND] = "bind",
+	[BERTH_OWNED_BY_CHILDREN] = "children",
+};
+
+const char *berth_owned_state_name(enum berth_owned_state state)
+{
+	return state_names[state];
+}
+
+const char *berth_owned_kind_name(enum berth_owned_kind kind)
+{
+	return kind_names[kind];
+}
+
+/* Return: index of @name, or -1; the schema's CHECKs keep other names out. */
+static int index_of(const char *const *names, size_t nr, const char *name)
+{
+	for (size_t i = 0; name && i < nr; i++) {
+		if (strcmp(names[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int64_t now(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* --- open and close --- */
+
+static int make_dir(const char *dir, struct berth_err *err)
+{
+	struct stat st;
+
+	/* Only root may look inside: the ledger's own files inherit no protection from their modes. */
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return berth_err_set(err, -errno, "state folder %s: %s", dir, strerror(errno));
+	if (stat(dir, &st) < 0)
+		return berth_err_set(err, -errno, "state folder %s: %s", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return berth_err_set(err, -ENOTDIR, "state folder %s: not a folder", dir);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return berth_err_set(err, -EPERM,
+				     "state folder %s: others may write to it (mode %03o); "
+				     "run 'chmod go-w %s'",
+				     dir, st.st_mode & 0777, dir);
+	return 0;
+}
+
+int berth_ledger_open(struct berth_ledger **ret, const char *dir, enum berth_ledger_mode mode,
+		      struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	BERTH_CLEANUP(berth_freep) char *file = NULL;
+	int r;
+
+	if (mode == BERTH_LEDGER_WRITE) {
+		r = make_dir(dir, err);
+		if (r < 0)
+			return r;
+	}
+	ledger = calloc(1, sizeof(*ledger));
+	if (!ledger || asprintf(&file, "%s/ledger.db", dir) < 0)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	r = berth_db_open(&ledger->db, file, mode == BERTH_LEDGER_WRITE, &berth_schema, err);
+	if (r < 0)
+		return r;
+	*ret = BERTH_TAKE_PTR(ledger);
+	return 0;
+}
+
+void berth_ledger_close(struct berth_ledger *ledger)
+{
+	if (!ledger)
+		return;
+	berth_db_close(ledger->db);
+	free(ledger);
+}
+
+struct berth_db *berth_ledger_db(struct berth_ledger *ledger)
+{
+	return ledger->db;
+}
+
+void berth_ledger_set_deadline(struct berth_ledger *ledger, unsigned int deadline_ms)
+{
+	berth_db_set_deadline(ledger->db, deadline_ms);
+}
+
+int berth_ledger_begin(struct berth_ledger *ledger, struct berth_err *err)
+{
+	return berth_db_begin(ledger->db, err);
+}
+
+int berth_ledger_commit(struct berth_ledger *ledger, struct berth_err *err)
+{
+	return berth_db_commit(ledger->db, err);
+}
+
+void berth_ledger_rollback(struct berth_ledger *ledger)
+{
+	berth_db_rollback(ledger->db);
+}
+
+/* --- claiming --- */
+
+static const char *owner_for_people(const char *vm)
+{
+	if (strcmp(vm, BERTH_LEDGER_VM_BIND) == 0)
+		return "'berth bind'";
+	if (strcmp(vm, BERTH_LEDGER_VM_CHILDREN) == 0)
+		return "the owners of its VFs";
+	return vm;
+}
+
+/* One sentence about the live owner of @group, if there is one. */
+static int check_free(struct berth_db *db, const char *group, bool as_parent, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	const char *vm;
+	int r;
+
+	r = berth_db_prepare(db, &stmt, err,
+			     "SELECT vm, state, id,"
+			     " (SELECT group_concat(bdf, ', ') FROM member WHERE assignment = a.id)"
+			     " FROM assignment a WHERE grp = ? AND ended IS NULL",
+			     "s", group);
+	if (r == 0)
+		r = berth_stmt_step(stmt, err);
+	if (r <= 0)
+		return r;
+	vm = berth_stmt_text(stmt, 0);
+	if (as_parent && strcmp(vm, BERTH_LEDGER_VM_CHILDREN) == 0)
+		return 0;
+	return berth_err_set(
+		err, BERTH_REFUSED,
+		"group %s%s%s%s%s is owned by %s (%s, assignment %lld); release it first", group,
+		as_parent ? ", the PF of this VF," : "", berth_stmt_text(stmt, 3) ? " (" : "",
+		berth_stmt_text(stmt, 3) ? berth_stmt_text(stmt, 3) : "",
+		berth_stmt_text(stmt, 3) ? ")" : "", owner_for_people(vm), berth_stmt_text(stmt, 1),
+		(long long)berth_stmt_int(stmt, 2));
+}
+
+static int check_claim(const struct berth_claim *claim, const struct berth_claim_group *groups,
+		       size_t nr, struct berth_err *err)
+{
+	bool bind = claim->kind == BERTH_OWNED_BY_BIND;
+
+	if (!claim->vm || !*claim->vm || claim->kind == BERTH_OWNED_BY_CHILDREN)
+		return berth_err_set(err, -EINVAL, "claim: no VM name");
+	if (bind != (strcmp(claim->vm, BERTH_LEDGER_VM_BIND) == 0) ||
+	    (!bind && claim->vm[0] == '@'))
+		return berth_err_set(err, -EINVAL,
+				     "claim: %s cannot be the name of a VM: '@' is reserved",
+				     claim->vm);
+	for (size_t i = 0; i < nr; i++) {
+		if (!groups[i].group || !*groups[i].group)
+			return berth_err_set(err, -EINVAL, "claim: empty group key");
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(groups[i].group, groups[j].group) == 0)
+				return berth_err_set(err, BERTH_REFUSED,
+						     "group %s is asked for twice",
+						     groups[i].group);
+		}
+	}
+	return 0;
+}
+
+static int insert(struct berth_db *db, const struct berth_claim *claim, const char *vm,
+		  enum berth_owned_kind kind, const struct berth_claim_group *group,
+		  int64_t *ret_id, struct berth_err *err)
+{
+	bool children = kind == BERTH_OWNED_BY_CHILDREN;
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int r;
+
+	r = berth_db_run(
+		db, err,
+		"INSERT INTO assignment(claim, grp, parent, vm, kind, state, gen, boot_id, created,"
+		" changed) SELECT 0, ?1, ?2, ?3, ?4, ?5, coalesce(max(gen), 0) + 1, ?6, ?7, ?7"
+		" FROM assignment WHERE grp = ?1",
+		"ssssssi", group->group, group->parent, vm, kind_names[kind],
+		state_names[children ? BERTH_OWNED_ASSIGNED : BERTH_OWNED_PREPARING],
+		claim->boot_id ? claim->boot_id : "", now());
+	if (r < 0)
+		return r;
+	*ret_id = berth_db_last_id(db);
+	return 0;
+}
+
+/* The PF's own row, so that one index rules out both "PF and a VF" and "two owners". */
+static int hold_parent(struct berth_db *db, const struct berth_claim *claim, const char *parent,
+		       struct berth_err *err)
+{
+	struct berth_claim_group group = { .group = parent };
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int64_t id;
+	int r;
+
+	r = berth_db_prepare(db, &stmt, err,
+			     "SELECT 1 FROM assignment WHERE grp = ? AND ended IS NULL", "s",
+			     parent);
+	if (r == 0)
+		r = berth_stmt_step(stmt, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = insert(db, claim, BERTH_LEDGER_VM_CHILDREN, BERTH_OWNED_BY_CHILDREN, &group, &id, err);
+	return r < 0 ? r :
+		       berth_db_run(db, err, "UPDATE assignment SET claim = id WHERE id = ?", "i",
+				    id);
+}
+
+static int claim_one(struct berth_db *db, const struct berth_claim *claim,
+		     const struct berth_claim_group *group, int64_t *first, int64_t *ret_id,
+		     struct berth_err *err)
+{
+	int r = 0;
+
+	if (group->parent)
+		r = hold_parent(db, claim, group->parent, err);
+	if (r >= 0)
+		r = insert(db, claim, claim->vm, claim->kind, group, ret_id, err);
+	if (r < 0)
+		return r;
+	if (!*first)
+		*first = *ret_id;
+	r = berth_db_run(db, err, "UPDATE assignment SET claim = ? WHERE id = ?", "ii", *first,
+			 *ret_id);
+	if (r >= 0 && claim->pid)
+		r = berth_db_run(db, err, "UPDATE assignment SET pid = ?, pstart = ? WHERE id = ?",
+				 "iii", (int64_t)claim->pid, (int64_t)claim->pid_start, *ret_id);
+	return r < 0 ? r : 0;
+}
+
+static int claim_all(struct berth_db *db, const struct berth_claim *claim,
+		     const struct berth_claim_group *groups, size_t nr, int64_t *ids,
+		     struct berth_err *err)
+{
+	int64_t first = 0;
+	int r = 0;
+
+	/* All looked at before the first is written: a refusal leaves the caller's transaction as it was. */
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		r = check_free(db, groups[i].group, false, err);
+		if (r == 0 && groups[i].parent)
+			r = check_free(db, groups[i].parent, true, err);
+		for (size_t j = 0; j < nr && r == 0; j++) {
+			if (groups[i].parent && strcmp(groups[i].parent, groups[j].group) == 0)
+				r = berth_err_set(
+					err, BERTH_REFUSED,
+					"group %s is the PF of %s; one VM can have the PF or "
+					"VFs of it, not both",
+					groups[j].group, groups[i].group);
+		}
+	}
+	for (size_t i = 0; i < nr && r == 0; i++)
+		r = claim_one(db, claim, &groups[i], &first, &ids[i], err);
+	return r;
+}
+
+int berth_ledger_claim(struct berth_ledger *ledger, const struct berth_claim *claim,
+		       const struct berth_claim_group *groups, size_t nr, int64_t *ret_ids,
+		       struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(nr ? nr : 1, sizeof(*ids));
+	bool own;
+	int r = check_claim(claim, groups, nr, err);
+
+	if (r != 0)
+		return r;
+	if (!ids)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	r = berth_db_enter(ledger->db, &own, err);
+	if (r < 0)
+		return r;
+	r = claim_all(ledger->db, claim, groups, nr, ids, err);
+	r = berth_db_leave(ledger->db, own, r, err);
+	if (r == 0 && nr)
+		memcpy(ret_ids, ids, nr * sizeof(*ids));
+	return r;
+}
+
+/* --- changing --- */
+
+static int not_live(int64_t id, struct berth_err *err)
+{
+	return berth_err_set(err, BERTH_ABSENT, "assignment %lld is over", (long long)id);
+}
+
+/* Is @id live, and in which state? Return: 0; BERTH_ABSENT with text; < 0. */
+static int state_of(struct berth_db *db, int64_t id, int *ret, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int r;
+
+	r = berth_db_prepare(db, &stmt, err,
+			     "SELECT state FROM assignment WHERE id = ? AND ended IS NULL", "i",
+			     id);
+	if (r == 0)
+		r = berth_stmt_step(stmt, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return not_live(id, err);
+	*ret = index_of(state_names, BERTH_ARRAY_SIZE(state_names), berth_stmt_text(stmt, 0));
+	return 0;
+}
+
+/* "bdf (path)" is taken by a live assignment? Return: 0; BERTH_REFUSED with text; < 0. */
+static int check_device_free(struct berth_db *db, const struct berth_member *member,
+			     struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int r;
+
+	r = berth_db_prepare(db, &stmt, err,
+			     "SELECT a.vm, a.state, a.id FROM member m JOIN assignment a"
+			     " ON a.id = m.assignment WHERE m.path = ? AND m.live = 1",
+			     "s", member->path);
+	if (r == 0)
+		r = berth_stmt_step(stmt, err);
+	if (r <= 0)
+		return r;
+	return berth_err_set(err, BERTH_REFUSED,
+			     "%s (%s) is owned by %s (%s, assignment %lld); release it first",
+			     member->bdf, member->path, owner_for_people(berth_stmt_text(stmt, 0)),
+			     berth_stmt_text(stmt, 1), (long long)berth_stmt_int(stmt, 2));
+}
+
+static int add_member(struct berth_db *db, int64_t id, const struct berth_member *m,
+		      struct berth_err *err)
+{
+	int state, r;
+
+	r = state_of(db, id, &state, err);
+	if (r == 0)
+		r = check_device_free(db, m, err);
+	if (r != 0)
+		return r;
+	r = berth_db_run(
+		db, err,
+		"INSERT INTO member(assignment, bdf, path, vendor, device, companion, found_driver,"
+		" found_override, found_power, found_net, found_more, restored)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"issiiisssssi", id, m->bdf, m->path, (int64_t)m->vendor, (int64_t)m->device,
+		(int64_t)m->companion, m->found_driver, m->found_override, m->found_power,
+		m->found_net, m->found_more, (int64_t)m->restored);
+	return r < 0 ? r : 0;
+}
+
+int berth_ledger_add_member(struct berth_ledger *ledger, int64_t id,
+			    const struct berth_member *member, struct berth_err *err)
+{
+	bool own;
+	int r;
+
+	if (!member->bdf[0] || !member->path || !*member->path)
+		return berth_err_set(err, -EINVAL, "ledger: a member without place or identity");
+	r = berth_db_enter(ledger->db, &own, err);
+	if (r < 0)
+		return r;
+	return berth_db_leave(ledger->db, own, add_member(ledger->db, id, member, err), err);
+}
+
+int berth_ledger_set_restored(struct berth_ledger *ledger, int64_t id, const char *bdf,
+			      struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	r = berth_db_run(ledger->db, err,
+			 "UPDATE member SET restored = 1 WHERE assignment = ? AND bdf = ?", "is",
+			 id, bdf);
+	if (r == 0)
+		r = berth_err_set(err, BERTH_ABSENT, "assignment %lld has no member %s",
+				  (long long)id, bdf);
+	else if (r > 0)
+		r = 0;
+	return berth_db_leave(ledger->db, own, r, err);
+}
+
+static int set_state(struct berth_db *db, int64_t id, enum berth_owned_state from,
+		     enum berth_owned_state to, const char *reason, struct berth_err *err)
+{
+	int state, r;
+
+	r = state_of(db, id, &state, err);
+	if (r != 0)
+		return r;
+	if (from != BERTH_OWNED_ANY && (int)from != state)
+		return berth_err_set(err, BERTH_REFUSED, "assignment %lld is %s, not %s",
+				     (long long)id, state_names[state], state_names[from]);
+	r = berth_db_run(db, err,
+			 "UPDATE assignment SET state = ?, reason = ?, changed = ? WHERE id = ?",
+			 "ssii", state_names[to], reason, now(), id);
+	return r < 0 ? r : 0;
+}
+
+int berth_ledger_set_state(struct berth_ledger *ledger, int64_t id, enum berth_owned_state from,
+			   enum berth_owned_state to, const char *reason, struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	return berth_db_leave(ledger->db, own, set_state(ledger->db, id, from, to, reason, err),
+			      err);
+}
+
+/* Of an UPDATE that only touches live assignments. */
+static int one_changed(int r, int64_t id, struct berth_err *err)
+{
+	return r < 0 ? r : r == 0 ? not_live(id, err) : 0;
+}
+
+int berth_ledger_set_holder(struct berth_ledger *ledger, int64_t id, const char *boot_id, pid_t pid,
+			    uint64_t pid_start, struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	if (pid)
+		r = berth_db_run(
+			ledger->db, err,
+			"UPDATE assignment SET boot_id = ?, pid = ?, pstart = ?, changed = ?"
+			" WHERE id = ? AND ended IS NULL",
+			"siiii", boot_id, (int64_t)pid, (int64_t)pid_start, now(), id);
+	else
+		r = berth_db_run(
+			ledger->db, err,
+			"UPDATE assignment SET boot_id = ?, pid = NULL, pstart = NULL, changed = ?"
+			" WHERE id = ? AND ended IS NULL",
+			"sii", boot_id, now(), id);
+	return berth_db_leave(ledger->db, own, one_changed(r, id, err), err);
+}
+
+int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_owned_kind kind,
+			  struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	r = berth_db_run(
+		ledger->db, err,
+		"UPDATE assignment SET kind = ?, changed = ? WHERE id = ? AND ended IS NULL", "sii",
+		kind_names[kind], now(), id);
+	return berth_db_leave(ledger->db, own, one_changed(r, id, err), err);
+}
+
+static int end(struct berth_db *db, int64_t id, const char *reason, struct berth_err *err)
+{
+	int r;
+
+	r = berth_db_run(
+		db, err,
+		"UPDATE assignment SET ended = ?1, changed = ?1, pid = NULL, pstart = NULL,"
+		" reason = coalesce(?2, reason) WHERE id = ?3 AND ended IS NULL",
+		"isi", now(), reason, id);
+	r = one_changed(r, id, err);
+	if (r != 0)
+		return r;
+	r = berth_db_run(db, err, "UPDATE member SET live = 0 WHERE assignment = ?", "i", id);
+	if (r < 0)
+		return r;
+	/* The last VF is gone: its PF is free again. */
+	r = berth_db_run(
+		db, err,
+		"UPDATE assignment SET ended = ?1, changed = ?1 WHERE ended IS NULL AND"
+		" kind = 'children' AND grp = (SELECT parent FROM assignment WHERE id = ?2) AND"
+		" NOT EXISTS (SELECT 1 FROM assignment c WHERE c.parent = assignment.grp AND"
+		" c.ended IS NULL)",
+		"ii", now(), id);
+	return r < 0 ? r : 0;
+}
+
+int berth_ledger_end(struct berth_ledger *ledger, int64_t id, const char *reason,
+		     struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	return berth_db_leave(ledger->db, own, end(ledger->db, id, reason, err), err);
+}
+
+/* --- finding --- */
+
+static void member_done(struct berth_member *m)
+{
+	free(m->path);
+	free(m->found_driver);
+	free(m->found_override);
+	free(m->found_power);
+	free(m->found_net);
+	free(m->found_more);
+}
+
+static void assignment_done(struct berth_assignment *a)
+{
+	for (size_t i = 0; i < a->nr_members; i++)
+		member_done(&a->members[i]);
+	free(a->members);
+	free(a->group);
+	free(a->parent);
+	free(a->vm);
+	free(a->boot_id);
+	free(a->reason);
+}
+
+void berth_assignment_list_free(struct berth_assignment_list *list)
+{
+	for (size_t i = 0; i < list->nr; i++)
+		assignment_done(&list->items[i]);
+	free(list->items);
+	*list = (struct berth_assignment_list){ 0 };
+}
+
+/* Room for one more zeroed element of @size at the end of a vector of @nr; NULL when memory runs out. */
+static void *grow(void **vector, size_t nr, size_t size)
+{
+	char *bigger = reallocarray(*vector, nr + 1, size);
+
+	if (!bigger)
+		return NULL;
+	*vector = bigger;
+	return memset(bigger + nr * size, 0, size);
+}
+
+static int dup_columns(struct berth_stmt *stmt, int first, char **const *fields, size_t nr,
+		       struct berth_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < nr && r == 0; i++)
+		r = berth_stmt_dup(stmt, first + (int)i, fields[i], err);
+	return r;
+}
+
+static int read_member(struct berth_stmt *stmt, struct berth_member *m, struct berth_err *err)
+{
+	char **const texts[] = { &m->path,	  &m->found_driver, &m->found_override,
+				 &m->found_power, &m->found_net,    &m->found_more };
+
+	snprintf(m->bdf, sizeof(m->bdf), "%s", berth_stmt_text(stmt, 0));
+	m->vendor = (uint16_t)berth_stmt_int(stmt, 1);
+	m->device = (uint16_t)berth_stmt_int(stmt, 2);
+	m->companion = berth_stmt_int(stmt, 3);
+	m->restored = berth_stmt_int(stmt, 4);
+	return dup_columns(stmt, 5, texts, BERTH_ARRAY_SIZE(texts), err);
+}
+
+static int read_members(struct berth_db *db, struct berth_assignment *a, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int r;
+
+	r = berth_db_prepare(db, &stmt, err,
+			     "SELECT bdf, vendor, device, companion, restored, path, found_driver,"
+			     " found_override, found_power, found_net, found_more"
+			     " FROM member WHERE assignment = ? ORDER BY bdf",
+			     "i", a->id);
+	while (r == 0 && (r = berth_stmt_step(stmt, err)) == 1) {
+		struct berth_member *m = grow((void **)&a->members, a->nr_members, sizeof(*m));
+
+		if (!m)
+			return berth_err_set(err, -ENOMEM, "out of memory");
+		a->nr_members++;
+		r = read_member(stmt, m, err);
+	}
+	return r;
+}
+
+static int read_assignment(struct berth_stmt *stmt, struct berth_assignment *a,
+			   struct berth_err *err)
+{
+	char **const texts[] = { &a->group, &a->parent, &a->vm, &a->boot_id, &a->reason };
+	int kind, state;
+
+	a->id = berth_stmt_int(stmt, 0);
+	a->claim = berth_stmt_int(stmt, 1);
+	a->generation = berth_stmt_int(stmt, 2);
+	a->pid = (pid_t)berth_stmt_int(stmt, 3);
+	a->pid_start = (uint64_t)berth_stmt_int(stmt, 4);
+	a->created = berth_stmt_int(stmt, 5);
+	a->changed = berth_stmt_int(stmt, 6);
+	a->ended = berth_stmt_int(stmt, 7);
+	kind = index_of(kind_names, BERTH_ARRAY_SIZE(kind_names), berth_stmt_text(stmt, 8));
+	state = index_of(state_names, BERTH_ARRAY_SIZE(state_names), berth_stmt_text(stmt, 9));
+	if (kind < 0 || state < 0)
+		return berth_err_set(err, -EUCLEAN,
+				     "ledger: assignment %lld: unknown kind or state",
+				     (long long)a->id);
+	a->kind = (enum berth_owned_kind)kind;
+	a->state = (enum berth_owned_state)state;
+	return dup_columns(stmt, 10, texts, BERTH_ARRAY_SIZE(texts), err);
+}
+
+static int find(struct berth_db *db, const struct berth_ledger_query *q,
+		struct berth_assignment_list *list, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
+	int r;
+
+	r = berth_db_prepare(
+		db, &stmt, err,
+		"SELECT id, claim, gen, pid, pstart, created, changed, ended, kind, state, grp, parent, vm,"
+		" boot_id, reason FROM assignment WHERE kind <> 'children' AND (?1 = 0 OR id = ?1)"
+		" AND (?2 IS NULL OR grp = ?2) AND (?3 IS NULL OR vm = ?3)"
+		" AND (?4 IS NULL OR id IN (SELECT assignment FROM member WHERE bdf = ?4))"
+		" AND (?5 IS NULL OR id IN (SELECT assignment FROM member WHERE path = ?5))"
+		" AND (?6 OR ended IS NULL) ORDER BY id",
+		"issssi", q->id, q->group, q->vm, q->bdf, q->path, (int64_t)q->with_ended);
+	while (r == 0 && (r = berth_stmt_step(stmt, err)) == 1) {
+		struct berth_assignment *a = grow((void **)&list->items, list->nr, sizeof(*a));
+
+		if (!a)
+			return berth_err_set(err, -ENOMEM, "out of memory");
+		list->nr++;
+		r = read_assignment(stmt, a, err);
+		if (r == 0)
+			r = read_members(db, a, err);
+	}
+	return r;
+}
+
+int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
+		      struct berth_assignment_list *ret, struct berth_err *err)
+{
+	struct berth_assignment_list list = { 0 };
+	int r = find(ledger->db, query, &list, err);
+
+	if (r < 0) {
+		berth_assignment_list_free(&list);
+		return r;
+	}
+	*ret = list;
+	return 0;
+}

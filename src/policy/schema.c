@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "policy/schema.h"
+
+/*
+ * one_owner is what makes a second owner of a group impossible whatever the programs do; one_owner_of_device does the same
+ * for a device whose group has another key than it had (a new kernel or firmware cuts the groups differently).
+ * member.live is 1 while its assignment is live, because a partial index cannot look into another table.
+ */
+static const char version_1[] =
+	"CREATE TABLE txn(seq INTEGER PRIMARY KEY, token INTEGER NOT NULL) STRICT;"
+
+	"CREATE TABLE assignment("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" claim INTEGER NOT NULL,"
+	" grp TEXT NOT NULL CHECK(grp <> ''),"
+	" parent TEXT CHECK(parent <> grp),"
+	" vm TEXT NOT NULL CHECK(vm <> ''),"
+	" kind TEXT NOT NULL CHECK(kind IN ('assign', 'run', 'bind', 'children')),"
+	" state TEXT NOT NULL CHECK(state IN ('preparing', 'assigned', 'in-use', 'releasing', 'sanitising',"
+	"  'returning', 'faulted', 'quarantined', 'identity-changed')),"
+	" gen INTEGER NOT NULL,"
+	" boot_id TEXT NOT NULL,"
+	" pid INTEGER,"
+	" pstart INTEGER,"
+	" created INTEGER NOT NULL,"
+	" changed INTEGER NOT NULL,"
+	" ended INTEGER,"
+	" reason TEXT,"
+	" CHECK((pid IS NULL) = (pstart IS NULL))) STRICT;"
+	"CREATE UNIQUE INDEX one_owner ON assignment(grp) WHERE ended IS NULL;"
+	"CREATE UNIQUE INDEX one_generation ON assignment(grp, gen);"
+	"CREATE INDEX live_children ON assignment(parent) WHERE ended IS NULL;"
+
+	"CREATE TABLE member("
+	" assignment INTEGER NOT NULL REFERENCES assignment(id),"
+	" bdf TEXT NOT NULL,"
+	" path TEXT NOT NULL CHECK(path <> ''),"
+	" vendor INTEGER NOT NULL,"
+	" device INTEGER NOT NULL,"
+	" companion INTEGER NOT NULL,"
+	" found_driver TEXT,"
+	" found_override TEXT,"
+	" found_power TEXT,"
+	" found_net TEXT,"
+	" found_more TEXT,"
+	" restored INTEGER NOT NULL DEFAULT 0,"
+	" live INTEGER NOT NULL DEFAULT 1,"
+	" PRIMARY KEY(assignment, bdf)) STRICT;"
+	"CREATE UNIQUE INDEX one_owner_of_device ON member(path) WHERE live = 1;"
+
+	"CREATE TABLE intent("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" assignment INTEGER REFERENCES assignment(id),"
+	" bdf TEXT,"
+	" op TEXT NOT NULL CHECK(op <> ''),"
+	" arg TEXT,"
+	" undo TEXT,"
+	" started INTEGER NOT NULL,"
+	" ended INTEGER,"
+	" outcome TEXT CHECK(outcome IN ('done', 'failed', 'undone')),"
+	" note TEXT,"
+	" CHECK((ended IS NULL) = (outcome IS NULL))) STRICT;"
+	"CREATE INDEX intent_of ON intent(assignment, outcome);"
+
+	"CREATE TABLE audit("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" time INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL,"
+	" verb TEXT NOT NULL CHECK(verb <> ''),"
+	" vm TEXT,"
+	" device TEXT,"
+	" was TEXT,"
+	" became TEXT,"
+	" reason TEXT) STRICT;";
+
+static const char *const versions[] = { version_1 };
+
+const struct berth_db_format berth_schema = {
+	.noun = "ledger",
+	.application_id = 0x42727468, /* "Brth" */
+	.versions = versions,
+	.nr_versions = BERTH_ARRAY_SIZE(versions),
+};
