@@ -24,15 +24,16 @@ enum berth_inuse_code {
 	BERTH_INUSE_DEFAULT_ROUTE, /* "default-route": the host's way to the world */
 	BERTH_INUSE_CONSOLE,	   /* "console": the screen a person sees */
 	BERTH_INUSE_VFS_ENABLED,   /* "vfs-enabled": a PF whose VFs exist */
-	BERTH_INUSE_OPEN_NODE, /* "open-node": a process has one of its device nodes open (soft) */
-	BERTH_INUSE_LINK_UP,   /* "link-up": a network interface of it is up (soft) */
+	BERTH_INUSE_HELD_NODE, /* "node-held": a process has it open, and its driver cannot let go (GPU, disk, RDMA) */
+	BERTH_INUSE_OPEN_NODE, /* "open-node": a process has another node of it open, sound for example (soft) */
+	BERTH_INUSE_LINK_UP, /* "link-up": a network interface of it is up (soft) */
 	BERTH_INUSE_NR_CODES
 };
 
 struct berth_inuse_reason {
 	struct berth_bdf at;
 	enum berth_inuse_code code;
-	pid_t pid;	    /* open-node: who; 0 otherwise */
+	pid_t pid;	    /* node-held, open-node: who; 0 otherwise */
 	char sentence[256]; /* "0000:03:00.0 carries /, mounted from /dev/nvme0n1p2" */
 };
 
@@ -43,11 +44,13 @@ struct berth_inuse {
 
 /**
  * berth_inuse_read() - every reason on this host
- * @holders: also scan /proc/PID/fd for open device nodes (needs root to see other people's; costs some milliseconds)
+ * @holders: also scan /proc/PID/fd for open device nodes (needs root to see other people's; costs some milliseconds), and,
+ *           as root on the real machine, ask the kernel whether disks are claimed (an exclusive open for reading)
  * @ret: owned by the caller, berth_inuse_free()
  *
  * Looks at mounts and swap (through partitions, dm, md and NVMe multipath down to the PCI function), default routes of both
- * families (through bonds, bridges and VLANs), frame-buffer and DRM consoles, and SR-IOV.
+ * families (through bonds, bridges and VLANs), the screen that kernel messages go to, and SR-IOV. boot_vga alone makes no console: it says what the
+ * firmware used.
  * "Unknown means no": where a table that decides cannot be read (/proc/self/mountinfo), the call fails.
  *
  * Return: 0; -ENOMEM; -errno of a table that exists but cannot be read.
