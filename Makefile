@@ -12,6 +12,7 @@ BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/berth
 MANDIR     ?= $(PREFIX)/share/man
 UDEVDIR    ?= /usr/lib/udev/rules.d
+UNITDIR    ?= /usr/lib/systemd/system
 DESTDIR    ?=
 SAN        ?=
 V          ?= 0
@@ -149,10 +150,17 @@ build/man/%: docs/man/%.scd
 	@if command -v scdoc >/dev/null; then scdoc < $< > $@; else \
 	 echo "  scdoc is not installed: no $(@F)"; : > $@; fi
 
-install: all ## install below $(DESTDIR)$(PREFIX)
+# Files that name the installed program: always made anew, BINDIR may have changed.
+GENERATED := $(B)/udev-rules/60-berth.rules $(B)/packaging/berth-recover.service
+$(GENERATED): $(B)/%: % FORCE
+	@mkdir -p $(@D)
+	@sed 's|@BINDIR@|$(BINDIR)|g' $< > $@
+
+install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/berth $(DESTDIR)$(BINDIR)/berth
 	install -D -m 755 $(B)/berth-vmm $(DESTDIR)$(LIBEXECDIR)/berth-vmm
-	install -D -m 644 udev-rules/60-berth.rules $(DESTDIR)$(UDEVDIR)/60-berth.rules
+	install -D -m 644 $(B)/udev-rules/60-berth.rules $(DESTDIR)$(UDEVDIR)/60-berth.rules
+	install -D -m 644 $(B)/packaging/berth-recover.service $(DESTDIR)$(UNITDIR)/berth-recover.service
 	for m in $(MANS); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 clean: ## remove build/

@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 static const struct berth_cmd *const commands[] = {
+	&berth_cmd_monitor,
 	&berth_cmd_help,
 	&berth_cmd_version,
 };
