@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The config space that a guest sees of a passed-through function.
+ *
+ * Bit by bit one of three answers: the device (through VFIO, which has a say of its own), a shadow that the guest may
+ * write, or a constant. Which one is said by the tables in config.c. What the guest writes reaches the device only where
+ * the table says so, never wider than the guest's own access.
+ *
+ * BAR registers are a shadow with the size's address bits writable, so that sizing works by itself; MSI and MSI-X
+ * capabilities are shadow as a whole; the owner acts on what changed (enum berth_vfio_config_touched).
+ *
+ * Not thread-safe: one access at a time.
+ */
+#ifndef BERTH_VFIO_CONFIG_H
+#define BERTH_VFIO_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct berth_err;
+struct berth_vfio_config; /* opaque */
+struct berth_vfio_device;
+
+/* What a write fell on; the owner then looks at the shadow. */
+enum berth_vfio_config_touched {
+	BERTH_VFIO_CONFIG_COMMAND = 1 << 0,
+	BERTH_VFIO_CONFIG_BAR = 1 << 1,
+	BERTH_VFIO_CONFIG_MSI = 1 << 2,
+	BERTH_VFIO_CONFIG_MSIX = 1 << 3,
+	BERTH_VFIO_CONFIG_POWER = 1 << 4,
+};
+
+/* Where the capabilities are that the owner emulates; offset 0 when the guest has none. */
+struct berth_vfio_config_caps {
+	uint8_t pm;
+	uint8_t msi;
+	bool msi_64bit;
+	unsigned int msi_vectors; /* what Multiple Message Capable allows: 1 … 32 */
+	uint8_t msix;
+	unsigned int msix_vectors; /* 1 … 2048 */
+	unsigned int msix_table_bar, msix_pba_bar;
+	uint32_t msix_table_offset, msix_pba_offset; /* in those BARs */
+};
+
+/* A BAR as its registers describe it. */
+struct berth_vfio_config_bar {
+	uint64_t size; /* 0: none, or the upper half of a 64-bit one */
+	bool is64, prefetch, io;
+};
+
+/**
+ * berth_vfio_config_new() - read what the device shows and build the guest's view
+ * @dev: borrowed, outlives the result
+ * @multifunction: what header type bit 7 says
+ *
+ * Memory and I/O decoding start off, as after a reset. Capability chains that loop or leave config space are cut there.
+ *
+ * Return: 0; -ENODEV the device does not answer (all-ones); -EPROTO not an endpoint (header type), or a BAR whose region
+ *         is no power of two; -ENOMEM.
+ */
+int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_device *dev,
+			  bool multifunction, struct berth_err *err);
+void berth_vfio_config_free(struct berth_vfio_config *cfg);
+BERTH_DEFINE_CLEANUP(struct berth_vfio_config *, berth_vfio_config_free);
+
+/* @offset + @len <= 4096, @len 1, 2 or 4, aligned. Beyond what the device has: all-ones. */
+uint32_t berth_vfio_config_read(struct berth_vfio_config *cfg, unsigned int offset,
+				unsigned int len);
+/* Return: enum berth_vfio_config_touched, or-ed. */
+unsigned int berth_vfio_config_write(struct berth_vfio_config *cfg, unsigned int offset,
+				     unsigned int len, uint32_t value);
+
+/* The shadow alone, without asking the device; only bits that the shadow answers mean something. */
+uint32_t berth_vfio_config_shadow(const struct berth_vfio_config *cfg, unsigned int offset,
+				  unsigned int len);
+/* Which bits of a byte the device answers, the guest may change in the shadow, go through to the device. For tests. */
+void berth_vfio_config_masks(const struct berth_vfio_config *cfg, unsigned int offset,
+			     uint8_t *ret_device, uint8_t *ret_shadow, uint8_t *ret_through);
+
+const struct berth_vfio_config_caps *berth_vfio_config_caps(const struct berth_vfio_config *cfg);
+const struct berth_vfio_config_bar *berth_vfio_config_bar(const struct berth_vfio_config *cfg,
+							  unsigned int bar);
+/* There is no INTx after all: the Interrupt Pin register reads 0 from now on. */
+void berth_vfio_config_no_intx(struct berth_vfio_config *cfg);
+
+/* Do MEM and IO of the COMMAND register, and the power state D0, let the guest reach its BARs? */
+bool berth_vfio_config_mem_on(const struct berth_vfio_config *cfg);
+bool berth_vfio_config_io_on(const struct berth_vfio_config *cfg);
+
+#endif
