@@ -155,6 +155,25 @@ const struct berth_range *berth_ioas_ranges(const struct berth_ioas *io, size_t 
 	return io->ranges;
 }
 
+size_t berth_ioas_holes(const struct berth_ioas *io, struct berth_range *ret, size_t max)
+{
+	uint64_t next = 0;
+	size_t nr = 0;
+
+	for (size_t i = 0; i <= io->nr_ranges; i++) {
+		uint64_t start = i < io->nr_ranges ? io->ranges[i].start : UINT64_MAX;
+
+		if (start > next) {
+			if (nr < max)
+				ret[nr] = (struct berth_range){ next, start - next };
+			nr++;
+		}
+		if (i < io->nr_ranges)
+			next = berth_range_last(io->ranges[i]) + 1;
+	}
+	return nr;
+}
+
 /* The first reserved address in @at, which no single range contains. */
 static uint64_t first_hole(const struct berth_ioas *io, struct berth_range at)
 {

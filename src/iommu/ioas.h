@@ -99,6 +99,14 @@ uint64_t berth_ioas_pagesize(const struct berth_ioas *io);
 const struct berth_range *berth_ioas_ranges(const struct berth_ioas *io, size_t *ret_nr);
 
 /**
+ * berth_ioas_holes() - what must not be RAM or BAR of a guest: the complement of berth_ioas_ranges() below 2^64
+ * @ret: at most @max of them, ascending
+ *
+ * Return: how many there are, which may be more than @max.
+ */
+size_t berth_ioas_holes(const struct berth_ioas *io, struct berth_range *ret, size_t max);
+
+/**
  * berth_ioas_map() - let devices reach a piece of our memory
  * @at: iova range in bytes; start and size multiples of berth_ioas_pagesize(); inside one of berth_ioas_ranges()
  * @vaddr: borrowed; must stay mapped until berth_ioas_unmap() of the same range; page aligned

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmm/dma.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#define BERTH_LOG "vmm/dma"
+#include "base/err.h"
+#include "base/log.h"
+#include "iommu/ioas.h"
+#include "vmm/mem.h"
+#include "vmm/vm.h"
+
+struct berth_dma {
+	struct berth_vm *vm;   /* borrowed */
+	struct berth_ioas *io; /* borrowed */
+	int kvm_vfio_fd;       /* owned, -1 when unset */
+	size_t nr_mapped;      /* of the RAM ranges, from the first on */
+};
+
+static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
+{
+	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
+	size_t nr;
+	const struct berth_ioas_group *groups = berth_ioas_groups(dma->io, &nr);
+
+	if (ioctl(berth_vm_kvm_vm_fd(dma->vm), KVM_CREATE_DEVICE, &create) < 0)
+		return berth_err_set(err, -errno, "KVM_CREATE_DEVICE for VFIO: %s",
+				     strerror(errno));
+	dma->kvm_vfio_fd = (int)create.fd;
+	for (size_t i = 0; i < nr; i++) {
+		int32_t fd = groups[i].fd;
+		struct kvm_device_attr attr = {
+			.group = KVM_DEV_VFIO_GROUP,
+			.attr = KVM_DEV_VFIO_GROUP_ADD,
+			.addr = (uintptr_t)&fd,
+		};
+
+		if (ioctl(dma->kvm_vfio_fd, KVM_SET_DEVICE_ATTR, &attr) < 0)
+			return berth_err_set(err, -errno, "make group %u known to KVM: %s",
+					     groups[i].id, strerror(errno));
+	}
+	return 0;
+}
+
+static int map_ram(struct berth_dma *dma, struct berth_err *err)
+{
+	size_t nr;
+	const struct berth_mem_range *ram = berth_mem_ram_ranges(berth_vm_mem(dma->vm), &nr);
+
+	for (; dma->nr_mapped < nr; dma->nr_mapped++) {
+		const struct berth_mem_range *r = &ram[dma->nr_mapped];
+		int e = berth_ioas_map(dma->io, (struct berth_range){ r->gpa, r->size }, r->hva,
+				       BERTH_IOAS_READ | BERTH_IOAS_WRITE, err);
+
+		if (e < 0)
+			return berth_err_prefix(err, e, "guest RAM");
+	}
+	return 0;
+}
+
+int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas *io,
+		  struct berth_err *err)
+{
+	struct berth_dma *dma = calloc(1, sizeof(*dma));
+	int r;
+
+	if (!dma)
+		return berth_err_set(err, -ENOMEM, "DMA of the guest: out of memory");
+	dma->vm = vm;
+	dma->io = io;
+	dma->kvm_vfio_fd = -1;
+	r = tell_kvm(dma, err);
+	if (r == 0)
+		r = map_ram(dma, err);
+	if (r < 0) {
+		berth_dma_free(dma);
+		return r;
+	}
+	*ret = dma;
+	return 0;
+}
+
+void berth_dma_free(struct berth_dma *dma)
+{
+	const struct berth_mem_range *ram;
+	size_t nr;
+
+	if (!dma)
+		return;
+	ram = berth_mem_ram_ranges(berth_vm_mem(dma->vm), &nr);
+	while (dma->nr_mapped-- > 0) {
+		const struct berth_mem_range *r = &ram[dma->nr_mapped];
+		struct berth_err err = BERTH_ERR_INIT;
+
+		if (berth_ioas_unmap(dma->io, (struct berth_range){ r->gpa, r->size }, &err) < 0)
+			log_warn("%s; the memory stays pinned until the address space is closed",
+				 err.text);
+	}
+	if (dma->kvm_vfio_fd >= 0)
+		close(dma->kvm_vfio_fd);
+	free(dma);
+}
