@@ -5,12 +5,11 @@
 #ifndef BERTH_MANAGER_CONTEXT_H
 #define BERTH_MANAGER_CONTEXT_H
 
-#include <stdbool.h>
-
 #include "iommu/platform.h"
 #include "manager/lock.h"
 #include "manager/manager.h"
 
+struct berth_fact_sheet;
 struct berth_inuse;
 struct berth_inventory;
 struct berth_ledger;
@@ -21,13 +20,16 @@ struct berth_manager {
 	enum berth_manager_mode mode;
 	struct berth_lock lock;	     /* held with BERTH_MANAGER_CHANGE */
 	struct berth_ledger *ledger; /* owned; NULL: hidden from this user (reading only) */
-	struct berth_inventory *inv; /* owned; the host as it was when opened, or last refreshed */
-	struct berth_inuse *inuse;   /* owned; of the same moment */
-	struct berth_platform platform; /* of the same moment */
-	struct berth_policy *policy;	/* owned */
+	struct berth_policy *policy; /* owned */
+	/* The host as it was when opened, or last refreshed. */
+	struct berth_platform platform;
+	struct berth_inventory *inv;	/* owned */
+	struct berth_inuse *inuse;	/* owned; NULL until it is asked for */
+	struct berth_fact_sheet *facts; /* owned; NULL until it is asked for */
 };
 
-/* Look at the host again, after changing it. Return: 0; -errno, the old picture stays. */
+/* Look at the host again, after changing it: everything borrowed from the inventory is void. Return: 0; -errno, the old
+ * picture stays. */
 int berth_manager_refresh(struct berth_manager *m, struct berth_err *err);
 
 #endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "manager/claim.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/host.h"
+#include "manager/context.h"
+#include "manager/owner.h"
+#include "manager/process.h"
+#include "manager/release.h"
+#include "manager/report.h"
+#include "manager/take.h"
+
+void berth_vm_claim_free(struct berth_vm_claim *claim)
+{
+	if (!claim)
+		return;
+	free(claim->vm);
+	free(claim->devs);
+	free(claim->assignments);
+	free(claim);
+}
+
+/* What the VM has already: can it be used now? */
+static int check_own(struct berth_manager *m, const struct berth_request *q, struct berth_err *err)
+{
+	for (size_t i = 0; i < q->units.nr; i++) {
+		const struct berth_assignment *a = q->own[i];
+
+		/* A quarantined one is not clean for others; it is as this VM left it. */
+		if (a && a->state != BERTH_OWNED_ASSIGNED && a->state != BERTH_OWNED_QUARANTINED)
+			return berth_owner_refuse(m, a, &q->units.items[i], err);
+	}
+	return 0;
+}
+
+static int describe(const struct berth_request *q, const int64_t *ids, struct berth_vm_claim **ret)
+{
+	BERTH_CLEANUP(berth_vm_claim_freep) struct berth_vm_claim *c = calloc(1, sizeof(*c));
+	size_t nr = 0;
+
+	for (size_t i = 0; i < q->units.nr; i++)
+		nr += q->units.items[i].nr;
+	if (!c)
+		return -ENOMEM;
+	c->vm = strdup(q->vm);
+	c->devs = calloc(nr + 1, sizeof(*c->devs));
+	c->assignments = calloc(q->units.nr + 1, sizeof(*c->assignments));
+	if (!c->vm || !c->devs || !c->assignments)
+		return -ENOMEM;
+	for (size_t i = 0; i < q->units.nr; i++) {
+		const struct berth_unit *unit = &q->units.items[i];
+
+		c->assignments[c->nr_groups++] = ids[i];
+		for (size_t j = 0; j < unit->nr; j++)
+			c->devs[c->nr_devs++] = (struct berth_vm_claim_dev){
+				.at = unit->members[j].dev->bdf,
+				.group = (unsigned int)unit->group,
+				.asked = unit->members[j].asked,
+			};
+	}
+	*ret = BERTH_TAKE_PTR(c);
+	return 0;
+}
+
+static int claim(struct berth_manager *m, const struct berth_request *q, pid_t holder,
+		 struct berth_vm_claim **ret, struct berth_report *report, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(q->units.nr + 1, sizeof(*ids));
+	struct berth_take_holder who = { .pid = holder };
+	int r = ids ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = berth_process_start(m->host, holder, &who.start);
+	if (r < 0)
+		return berth_err_set(err, r, "process %d, that shall hold the devices: %s",
+				     (int)holder, strerror(-r));
+	r = check_own(m, q, err);
+	if (r == 0)
+		r = berth_take(m, q, BERTH_OWNED_BY_RUN, ids, report, err);
+	if (r != 0)
+		return r;
+	r = describe(q, ids, ret);
+	if (r < 0)
+		berth_err_set(err, r, "%s", strerror(-r));
+	else /* from this moment the holder answers for the devices */
+		r = berth_take_settle(m, q, ids, true, BERTH_OWNED_IN_USE, who, "run", err);
+	if (r < 0) {
+		berth_untake_all(m, q, ids, err);
+		berth_vm_claim_free(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+int berth_manager_claim(struct berth_manager *m, const char *vm, const char *const *devs, size_t nr,
+			pid_t holder, struct berth_vm_claim **ret, struct berth_report *report,
+			struct berth_err *err)
+{
+	struct berth_vm_claim *made = NULL;
+	struct berth_request q;
+	int r = berth_request_make(m, vm, devs, nr, &q, err);
+
+	if (r != 0)
+		return r;
+	r = claim(m, &q, holder, &made, report, err);
+	berth_request_done(&q);
+	if (r == 0)
+		*ret = made;
+	return r;
+}
+
+/* Did the caller reset all functions of this group, with success? */
+static bool all_reset(struct berth_manager *m, const struct berth_vm_claim *c,
+		      const struct berth_assignment *a)
+{
+	int group = berth_owner_group(m->inv, a);
+
+	for (size_t i = 0; i < c->nr_devs; i++) {
+		if (c->devs[i].group == (unsigned int)group && !c->devs[i].reset_ok)
+			return false;
+	}
+	return group >= 0;
+}
+
+static int unclaim_one(struct berth_manager *m, const struct berth_vm_claim *c, int64_t id,
+		       struct berth_report *report, struct berth_err *err)
+{
+	struct berth_assignment_list list;
+	const struct berth_assignment *a;
+	int r = berth_ledger_find(m->ledger, &(struct berth_ledger_query){ .id = id }, &list, err);
+
+	if (r < 0)
+		return r;
+	a = list.nr == 1 ? &list.items[0] : NULL;
+	/* The holder's own end may have been noticed, and its groups dealt with, by another verb before. */
+	if (a && a->state == BERTH_OWNED_IN_USE)
+		r = berth_release_used(m, a, all_reset(m, c, a), "run-end", report, err);
+	berth_assignment_list_free(&list);
+	return r;
+}
+
+int berth_manager_unclaim(struct berth_manager *m, const struct berth_vm_claim *c,
+			  struct berth_report *report, struct berth_err *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < c->nr_groups; i++) {
+		int r = unclaim_one(m, c, c->assignments[i], report, first ? NULL : err);
+
+		first = first ? first : r;
+	}
+	return first;
+}

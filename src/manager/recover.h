@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making ledger and kernel agree again, after a crash, a reboot, or somebody's hand.
+ *
+ * The kernel is the truth about devices, the ledger about what was meant. For each live assignment the two are looked at
+ * first, read-only, and judged; then the remedy is applied. Every changing verb does so before its own work.
+ */
+#ifndef BERTH_MANAGER_RECOVER_H
+#define BERTH_MANAGER_RECOVER_H
+
+#include <stddef.h>
+
+#include "policy/ledger.h"
+
+struct berth_manager;
+struct berth_report;
+
+enum berth_remedy {
+	BERTH_REMEDY_NONE,   /* as it should be, or waiting for a person */
+	BERTH_REMEDY_UNTAKE, /* taking it was interrupted: take the steps back, end */
+	BERTH_REMEDY_USED,   /* its user is dead: reset, then on as after any use */
+	BERTH_REMEDY_GIVE, /* giving it back was interrupted, or its reason is gone: give it back, end */
+	BERTH_REMEDY_REBIND, /* assigned, but off vfio-pci (reboot, somebody's hand): bind it again */
+	BERTH_REMEDY_IDENTITY, /* another device sits in its place: hold on to the place, give it to nobody */
+};
+
+/**
+ * berth_recover_judge() - what is to be done about one live assignment; changes nothing
+ * @why: gets what was found, as a sentence; "" when there is nothing to say
+ */
+enum berth_remedy berth_recover_judge(struct berth_manager *m, const struct berth_assignment *a,
+				      char *why, size_t size);
+
+/* What the remedy means, in words: "take the steps back". */
+const char *berth_remedy_words(enum berth_remedy remedy);
+
+/**
+ * berth_recover() - judge and repair all of them
+ * @m: open for change, holds the lock
+ * @report: may be NULL; one line for each finding that has a remedy, then what came of it
+ *
+ * One group that cannot be repaired does not keep the others from it: it is "faulted" or "quarantined" afterwards.
+ *
+ * Return: 0; -errno when the ledger or the host cannot be read.
+ */
+int berth_recover(struct berth_manager *m, struct berth_report *report, struct berth_err *err);
+
+/* Only say what berth_recover() would do; opened for reading is enough. Return: 0; -errno. */
+int berth_recover_look(struct berth_manager *m, struct berth_report *report, struct berth_err *err);
+
+#endif

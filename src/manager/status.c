@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "manager/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/host.h"
+#include "manager/context.h"
+#include "manager/owner.h"
+#include "manager/process.h"
+#include "manager/recover.h"
+#include "vfio/bind.h"
+#include "vfio/inventory.h"
+
+static struct berth_status_row *add_row(struct berth_status *s)
+{
+	struct berth_status_row *bigger = realloc(s->rows, (s->nr + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return NULL;
+	s->rows = bigger;
+	memset(&bigger[s->nr], 0, sizeof(*bigger));
+	return &bigger[s->nr++];
+}
+
+static int add_name(char **list, const char *name)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? " " : "", name) < 0)
+		return -ENOMEM;
+	free(*list);
+	*list = longer;
+	return 0;
+}
+
+/* What a row's state will become is said in words: the ledger's own state stays what scripts see. */
+static void add_note(struct berth_manager *m, const struct berth_assignment *a, bool busy,
+		     struct berth_status_row *row)
+{
+	char why[400];
+	enum berth_remedy remedy = berth_recover_judge(m, a, why, sizeof(why));
+
+	if (remedy == BERTH_REMEDY_NONE)
+		snprintf(row->note, sizeof(row->note), "%s",
+			 *why	   ? why :
+			 a->reason ? a->reason :
+				     "");
+	else if (busy)
+		snprintf(row->note, sizeof(row->note), "another berth is at work on this host");
+	else
+		snprintf(row->note, sizeof(row->note), "%s; the next verb, or 'berth recover': %s",
+			 why, berth_remedy_words(remedy));
+}
+
+static int add_owned(struct berth_manager *m, const struct berth_assignment *a, bool busy,
+		     struct berth_status *s)
+{
+	struct berth_status_row *row = add_row(s);
+	int r = 0;
+
+	if (!row)
+		return -ENOMEM;
+	row->group = berth_owner_group(m->inv, a);
+	row->state = berth_owned_state_name(a->state);
+	row->kind = berth_owned_kind_name(a->kind);
+	row->since = a->created;
+	row->vm = strdup(a->vm);
+	if (a->pid && strcmp(a->boot_id ? a->boot_id : "", m->host->boot_id) == 0 &&
+	    berth_process_lives(m->host, a->pid, a->pid_start)) {
+		row->holder = a->pid;
+		berth_process_name(m->host, a->pid, row->holder_name);
+	}
+	for (size_t i = 0; i < a->nr_members && r == 0; i++) {
+		bool same;
+		const struct berth_device *dev =
+			berth_owner_find_member(m->inv, &a->members[i], &same);
+
+		r = add_name(&row->devices, dev ? BERTH_BDF_STR(dev->bdf) : a->members[i].bdf);
+	}
+	add_note(m, a, busy, row);
+	return row->vm ? r : -ENOMEM;
+}
+
+static struct berth_status_row *find_row(struct berth_status *s, size_t from, int group)
+{
+	for (size_t i = from; i < s->nr; i++) {
+		if (s->rows[i].group == group)
+			return &s->rows[i];
+	}
+	return NULL;
+}
+
+/* On vfio-pci, but not in our ledger: libvirt's, DPDK's, driverctl's, or not for this user to know. */
+static int add_external(struct berth_manager *m, const struct berth_assignment_list *live,
+			struct berth_status *s)
+{
+	size_t ours = s->nr;
+	int r = 0;
+
+	for (size_t i = 0; i < m->inv->nr && r == 0; i++) {
+		const struct berth_device *dev = &m->inv->devices[i];
+		struct berth_status_row *row;
+
+		if (strcmp(dev->driver, BERTH_BIND_VFIO) || berth_owner_of_device(live, dev))
+			continue;
+		row = find_row(s, ours, dev->iommu_group);
+		if (!row) {
+			row = add_row(s);
+			if (!row)
+				return -ENOMEM;
+			row->group = dev->iommu_group;
+			row->state = m->ledger ? "external" : "unknown";
+			row->holder =
+				dev->iommu_group < 0 ?
+					0 :
+					berth_process_holding(m->host, dev->iommu_group, NULL, 0);
+			if (row->holder)
+				berth_process_name(m->host, row->holder, row->holder_name);
+			snprintf(row->note, sizeof(row->note), "%s",
+				 m->ledger ? "on vfio-pci, but not by berth" :
+					     "who owns it is known to root only");
+		}
+		r = add_name(&row->devices, BERTH_BDF_STR(dev->bdf));
+	}
+	return r;
+}
+
+int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct berth_err *err)
+{
+	/* Before the ledger is read: a verb that starts after this leaves rows that are just as right. */
+	bool busy = m->mode == BERTH_MANAGER_READ && berth_lock_is_held(m->host->state);
+	struct berth_assignment_list live;
+	struct berth_status s = { 0 };
+	int r = berth_owner_all(m, &live, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < live.nr && r == 0; i++)
+		r = add_owned(m, &live.items[i], busy, &s);
+	if (r == 0)
+		r = add_external(m, &live, &s);
+	berth_assignment_list_free(&live);
+	if (r < 0) {
+		berth_status_done(&s);
+		return berth_err_set(err, r, "out of memory");
+	}
+	*ret = s;
+	return 0;
+}
+
+void berth_status_done(struct berth_status *s)
+{
+	for (size_t i = 0; i < s->nr; i++) {
+		free(s->rows[i].devices);
+		free(s->rows[i].vm);
+	}
+	free(s->rows);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * berth status: who owns what, as ledger and kernel say it together. Looks only.
+ */
+#ifndef BERTH_MANAGER_STATUS_H
+#define BERTH_MANAGER_STATUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct berth_err;
+struct berth_manager;
+
+struct berth_status_row {
+	int group;     /* the kernel's number; -1: its devices are gone */
+	char *devices; /* owned; BDFs, separated by blanks */
+	char *vm;      /* owned; NULL: nobody's, or not known to this user */
+	const char *
+		state; /* the ledger's, or "external": on vfio-pci, but not by us; "unknown": hidden from this user */
+	const char *kind; /* "assign", "run", "bind"; NULL for external and unknown */
+	int64_t since;	  /* seconds since 1970; 0 unknown */
+	pid_t holder;	  /* 0: none that lives */
+	char holder_name[32];
+	char note
+		[512]; /* what the next changing verb will repair, or why it is in its state; "" nothing */
+};
+
+struct berth_status {
+	struct berth_status_row *rows; /* owned; ours by age, then external ones by group */
+	size_t nr;
+};
+
+/* @ret: owned by the caller, berth_status_done(). Return: 0; -ENOMEM; -errno. */
+int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct berth_err *err);
+void berth_status_done(struct berth_status *status);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "manager/step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/host.h"
+#include "manager/context.h"
+#include "vfio/bind.h"
+#include "vfio/netdev.h"
+#include "vfio/sriov.h"
+
+/* devtmpfs makes the node while vfio-pci binds; udev may still be about to set its mode. */
+#define NODE_DEADLINE_MS 2000
+#define NODE_POLL_MS	 20
+
+static const char *const names[] = {
+	[BERTH_STEP_DRIVER] = "driver",	  [BERTH_STEP_OVERRIDE] = "override",
+	[BERTH_STEP_UNBIND] = "unbind",	  [BERTH_STEP_DMA_OFF] = "dma-off",
+	[BERTH_STEP_POWER] = "power",	  [BERTH_STEP_PROBE] = "probe",
+	[BERTH_STEP_NODE] = "node",	  [BERTH_STEP_VF_NET] = "vf-net",
+	[BERTH_STEP_RESTORE] = "restore",
+};
+
+const char *berth_step_op_name(enum berth_step_op op)
+{
+	return names[op];
+}
+
+int berth_step_op_from_name(const char *name, enum berth_step_op *ret)
+{
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i], name) == 0) {
+			*ret = (enum berth_step_op)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+char *berth_step_words(const struct berth_step *s, char buf[static BERTH_STEP_WORDS])
+{
+	const char *bdf = BERTH_BDF_STR(s->at);
+	size_t size = BERTH_STEP_WORDS;
+
+	switch (s->op) {
+	case BERTH_STEP_DRIVER:
+		snprintf(buf, size, "the kernel has driver %s; load its module if not", s->arg);
+		break;
+	case BERTH_STEP_OVERRIDE:
+		snprintf(buf, size, "%s: driver_override = %s", bdf, *s->arg ? s->arg : "none");
+		break;
+	case BERTH_STEP_UNBIND:
+		snprintf(buf, size, "%s: unbind it from %s", bdf, s->arg);
+		break;
+	case BERTH_STEP_DMA_OFF:
+		snprintf(buf, size, "%s: switch its bus mastering off", bdf);
+		break;
+	case BERTH_STEP_POWER:
+		snprintf(buf, size, "%s: power/control = %s", bdf, s->arg);
+		break;
+	case BERTH_STEP_PROBE:
+		snprintf(buf, size, "%s: bind it to %s", bdf, s->arg);
+		break;
+	case BERTH_STEP_NODE:
+		snprintf(buf, size, "group %d: /dev/vfio/%d is there", s->group, s->group);
+		break;
+	case BERTH_STEP_VF_NET:
+		snprintf(buf, size, "%s: network settings %s", bdf, s->arg);
+		break;
+	case BERTH_STEP_RESTORE:
+		snprintf(buf, size, "%s: give it back as it was found, with %s", bdf,
+			 *s->arg ? s->arg : "no driver");
+		break;
+	}
+	return buf;
+}
+
+static int wait_for_node(const struct berth_host *host, int group, struct berth_err *err)
+{
+	const struct timespec nap = { .tv_nsec = NODE_POLL_MS * 1000000L };
+	char path[32];
+
+	snprintf(path, sizeof(path), "vfio/%d", group);
+	for (int waited = 0; waited <= NODE_DEADLINE_MS; waited += NODE_POLL_MS) {
+		if (host->dev_fd >= 0 && faccessat(host->dev_fd, path, F_OK, 0) == 0)
+			return 0;
+		nanosleep(&nap, NULL);
+	}
+	return berth_err_set(
+		err, -ENOENT,
+		"/dev/%s did not appear within %d s, although the group is on vfio-pci", path,
+		NODE_DEADLINE_MS / 1000);
+}
+
+static int set_vf_net(const struct berth_host *host, struct berth_bdf vf, const char *text,
+		      struct berth_err *err)
+{
+	struct berth_vf_net net;
+	struct berth_bdf pf;
+	unsigned int index;
+	int r;
+
+	if (berth_vf_net_parse(text, &net) < 0)
+		return berth_err_set(err, -EINVAL, "%s: no network settings: %s", BERTH_BDF_STR(vf),
+				     text);
+	r = berth_sriov_pf_of(host, vf, &pf, &index);
+	if (r == 0)
+		r = berth_netdev_vf_apply(host, pf, index, &net, err);
+	if (r == BERTH_ABSENT)
+		r = -ENODEV;
+	if (r < 0)
+		return berth_err_prefix(err, r, "network settings of %s", BERTH_BDF_STR(vf));
+	return 0;
+}
+
+int berth_step_do(struct berth_manager *m, const struct berth_step *s,
+		  const struct berth_bind_state *found, struct berth_err *err)
+{
+	switch (s->op) {
+	case BERTH_STEP_DRIVER:
+		return berth_bind_need_driver(m->host, s->arg, err);
+	case BERTH_STEP_OVERRIDE:
+		return berth_bind_override(m->host, s->at, s->arg, err);
+	case BERTH_STEP_UNBIND:
+		return berth_bind_unbind(m->host, s->at, err);
+	case BERTH_STEP_DMA_OFF:
+		return berth_bind_dma_off(m->host, s->at, err);
+	case BERTH_STEP_POWER:
+		return berth_bind_power(m->host, s->at, s->arg, err);
+	case BERTH_STEP_PROBE:
+		return berth_bind_probe(m->host, s->at, s->arg, err);
+	case BERTH_STEP_NODE:
+		return wait_for_node(m->host, s->group, err);
+	case BERTH_STEP_VF_NET:
+		return set_vf_net(m->host, s->at, s->arg, err);
+	case BERTH_STEP_RESTORE:
+		return berth_bind_restore(m->host, s->at, found, err);
+	}
+	return -EINVAL;
+}
+
+int berth_step_undo(struct berth_manager *m, const struct berth_step *s,
+		    const struct berth_bind_state *found, struct berth_err *err)
+{
+	switch (s->op) {
+	case BERTH_STEP_DRIVER:
+	case BERTH_STEP_DMA_OFF:
+	case BERTH_STEP_NODE:
+	case BERTH_STEP_RESTORE:
+		return 0;
+	case BERTH_STEP_OVERRIDE:
+	case BERTH_STEP_UNBIND:
+	case BERTH_STEP_PROBE:
+	case BERTH_STEP_POWER:
+		/* The newest of them to be undone does it for all; to the others there is nothing left to do. */
+		return berth_bind_restore(m->host, s->at, found, err);
+	case BERTH_STEP_VF_NET:
+		return *s->undo ? set_vf_net(m->host, s->at, s->undo, err) : 0;
+	}
+	return -EINVAL;
+}
