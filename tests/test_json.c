@@ -160,6 +160,29 @@ static void an_error_about_a_value_says_where_it_stands(void **state)
 	assert_string_equal(err.text, "t.json:2:14: /so: no");
 }
 
+static void the_places_of_all_elements_are_those_of_each(void **state)
+{
+	BERTH_CLEANUP(berth_json_freep)
+	struct berth_json *doc =
+		load("{ \"x\": [1, \"\xc3\xa4]\", [ 2, {} ],\n\t\"\" , \n{ \"a\": \"]\" } ] }");
+	struct berth_json_at root = berth_json_root(doc), x = berth_json_member(&root, "x");
+	struct berth_json_place places[5];
+
+	(void)state;
+	assert_int_equal(json_array_size(x.value), 5);
+	berth_json_places(&x, places);
+	for (size_t i = 0; i < 5; i++) {
+		struct berth_json_at element = berth_json_element(&x, i);
+		unsigned int line, column;
+
+		berth_json_where(&element, &line, &column);
+		assert_int_equal(places[i].line, line);
+		assert_int_equal(places[i].column, column);
+	}
+	assert_int_equal(places[4].line, 3);
+	assert_int_equal(places[2].column, 18);
+}
+
 static void an_unknown_key_gets_a_hint(void **state)
 {
 	static const char *const keys[] = { "name", "match", NULL };
@@ -278,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_million_brackets_cost_nothing),
 		cmocka_unit_test(reads_files_and_only_regular_ones),
 		cmocka_unit_test(an_error_about_a_value_says_where_it_stands),
+		cmocka_unit_test(the_places_of_all_elements_are_those_of_each),
 		cmocka_unit_test(an_unknown_key_gets_a_hint),
 		cmocka_unit_test(members_are_read_by_type),
 		cmocka_unit_test(members_of_another_type_are_refused),

@@ -19,21 +19,27 @@ static const struct berth_json_limits default_limits = {
 
 /* --- places in the text --- */
 
+/* Move a place that belongs to offset @from on to offset @to. */
+static void advance(const char *text, size_t from, size_t to, struct berth_json_place *place)
+{
+	for (size_t i = from; i < to; i++) {
+		if (text[i] == '\n') {
+			place->line++;
+			place->column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) { /* UTF-8: one per character */
+			place->column++;
+		}
+	}
+}
+
 static void line_and_column(const char *text, size_t offset, unsigned int *ret_line,
 			    unsigned int *ret_column)
 {
-	unsigned int line = 1, column = 1;
+	struct berth_json_place place = { 1, 1 };
 
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n') {
-			line++;
-			column = 1;
-		} else if (((unsigned char)text[i] & 0xc0) != 0x80) { /* UTF-8: one per character */
-			column++;
-		}
-	}
-	*ret_line = line;
-	*ret_column = column;
+	advance(text, 0, offset, &place);
+	*ret_line = place.line;
+	*ret_column = place.column;
 }
 
 static int bad_text(const char *file, const char *text, size_t offset, struct berth_err *err,
@@ -148,6 +154,21 @@ void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 		      unsigned int *ret_column)
 {
 	line_and_column(at->doc->text, offset_of(at), ret_line, ret_column);
+}
+
+void berth_json_places(const struct berth_json_at *array, struct berth_json_place *ret)
+{
+	const struct berth_json *doc = array->doc;
+	struct berth_json_place place = { 1, 1 };
+	size_t nr = json_array_size(array->value), counted = 0, i;
+
+	i = skip_blanks(doc, offset_of(array) + 1);
+	for (size_t element = 0; element < nr; element++) {
+		advance(doc->text, counted, i, &place);
+		counted = i;
+		ret[element] = place;
+		i = skip_blanks(doc, skip_blanks(doc, skip_value(doc, i)) + 1); /* past the comma */
+	}
 }
 
 /* Append one reference token, '~' and '/' escaped (RFC 6901, 3). */

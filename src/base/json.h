@@ -85,6 +85,13 @@ struct berth_json_at berth_json_element(const struct berth_json_at *at, size_t i
 /* Where a value stands in its file, both from 1; the column counts characters. */
 void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 		      unsigned int *ret_column);
+
+struct berth_json_place {
+	unsigned int line, column;
+};
+/* The same for every element of an array, in one pass over the text. @ret: room for json_array_size(). */
+void berth_json_places(const struct berth_json_at *array, struct berth_json_place *ret);
+
 /* "/devices/0/match", "" for the root. Cut to @size. Returns @buf. */
 char *berth_json_pointer(const struct berth_json_at *at, char *buf, size_t size);
 

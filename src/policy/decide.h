@@ -39,15 +39,19 @@ struct berth_verdict {
 		[512]; /* a sentence without a full stop that names device, VM, rule, file and pointer */
 };
 
-/* One step of a decision, for people who ask why. Borrowed from the policy. */
+/*
+ * One step of a decision, for people who ask why. Borrowed from the policy. In the trace are: the device entries that fit or may
+ * fit, each followed by its "expect"; the classes that fit or may fit; every rule.
+ */
 struct berth_check {
-	const char *what;   /* "device", "class", "rule" */
-	const char *name;   /* or NULL */
-	const char *effect; /* of a rule "allow", "deny"; of a device "expect"; of a class NULL */
+	const char *what; /* "device", "class", "rule" */
+	const char *name; /* or NULL */
+	const char *
+		effect; /* of a rule "allow" or "deny"; "expect" for the second line of a device; else NULL */
 	const struct berth_origin *origin;
-	enum berth_truth vm;	 /* rule: does the VM fit (BERTH_TRUE for others) */
-	enum berth_truth device; /* does the device fit; of an "expect": does it hold */
-	const char *term;	 /* the attribute that decided against it, or NULL */
+	enum berth_tri vm;     /* rule: does the VM fit (BERTH_YES for others) */
+	enum berth_tri device; /* does the device fit; of an "expect": does it hold */
+	const char *term;      /* the attribute that decided against it, or NULL */
 };
 
 struct berth_trace {
@@ -58,6 +62,7 @@ void berth_trace_done(struct berth_trace *trace);
 
 /**
  * berth_policy_decide() - may @vm have this device?
+ * @vm: its name; NULL only to fill @trace, where it makes rules about certain VMs unknown
  * @companion: it only comes along with a device that was asked for (same group, same slot): it needs no allow, but a deny
  *             and a changed identity stop it all the same
  * @trace: NULL, or gets every check in the order it was made (starts as { 0 }); incomplete when memory runs out

@@ -2,9 +2,9 @@
 /*
  * Does a device have these attributes? The "match" and "expect" objects of policy files, compiled.
  *
- * Three-valued: a fact that is not known makes a term unknown, never true. Terms are ANDed (false beats unknown beats true),
- * the values of one term ORed (true beats unknown beats false). A fact that cannot exist (a VF index of something that is
- * no VF) is not unknown: it makes its term false. The cost is bounded: no regular expressions, globs are linear.
+ * Three-valued: a fact that is not known makes a term unknown, never yes. Terms are ANDed (no beats unknown beats yes),
+ * the values of one term ORed (yes beats unknown beats no). A fact that cannot exist (a VF index of something that is
+ * no VF) is not unknown: it makes its term a no. The cost is bounded: no regular expressions, globs are linear.
  */
 #ifndef BERTH_POLICY_MATCH_H
 #define BERTH_POLICY_MATCH_H
@@ -12,12 +12,8 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "base/tri.h"
 #include "policy/facts.h"
-
-/* BERTH_UNSURE: the fact is not known. (BERTH_UNKNOWN is a fact of base/tri.h.) */
-enum berth_truth { BERTH_FALSE, BERTH_UNSURE, BERTH_TRUE };
-
-const char *berth_truth_name(enum berth_truth truth); /* "no", "unknown", "yes" */
 
 struct berth_match; /* opaque */
 
@@ -38,8 +34,8 @@ BERTH_DEFINE_CLEANUP(struct berth_match *, berth_match_free);
  * berth_match_eval() - does it hold for this device?
  * @ret_term: NULL, or gets the name of the attribute that decided a "no" or "unknown" (borrowed from @match; NULL for "yes")
  */
-enum berth_truth berth_match_eval(const struct berth_match *match, const struct berth_facts *facts,
-				  const char **ret_term);
+enum berth_tri berth_match_eval(const struct berth_match *match, const struct berth_facts *facts,
+				const char **ret_term);
 
 /* Is there a term for this attribute ("pci.bdf")? */
 bool berth_match_has(const struct berth_match *match, const char *attribute);

@@ -17,7 +17,7 @@
 /* Where something was written. */
 struct berth_origin {
 	const char *file; /* borrowed from the policy */
-	char *pointer;	  /* owned; JSON pointer, "/rules/3" */
+	char *pointer;	  /* owned; JSON pointer, "/rules/3" (RFC 6901) */
 	unsigned int line, column;
 };
 
@@ -78,9 +78,9 @@ struct berth_rule {
 struct berth_policy {
 	char **files;	 /* owned; in order of their names */
 	size_t nr_files; /* 0: there is no policy, root may assign whatever safety allows */
-	struct berth_group_entry *devices, *classes;
-	struct berth_pool_entry *pools;
-	struct berth_rule *rules;
+	struct berth_group_entry *devices, *classes; /* owned; sorted by name */
+	struct berth_pool_entry *pools;		     /* owned; sorted by name */
+	struct berth_rule *rules;		     /* owned; by file and place in it */
 	size_t nr_devices, nr_classes, nr_pools, nr_rules;
 	char **warnings; /* owned; "FILE:LINE:COLUMN: POINTER: …", nothing that stops the policy from working */
 	size_t nr_warnings;
@@ -97,9 +97,12 @@ const struct berth_group_entry *berth_policy_class(const struct berth_policy *po
 const struct berth_pool_entry *berth_policy_pool(const struct berth_policy *policy,
 						 const char *name);
 
+/* "FILE:LINE:COLUMN, /rules/3", cut to @size. Returns @buf. */
+char *berth_origin_format(const struct berth_origin *origin, char *buf, size_t size);
+#define BERTH_ORIGIN_STR(o) berth_origin_format((o), (char[384]){ 0 }, 384)
+
 /* Is this device in the pool, going by matches alone (policy/decide.h looks at identity)? */
-enum berth_truth berth_pool_has(const struct berth_policy *policy,
-				const struct berth_pool_entry *pool,
-				const struct berth_facts *facts);
+enum berth_tri berth_pool_has(const struct berth_policy *policy,
+			      const struct berth_pool_entry *pool, const struct berth_facts *facts);
 
 #endif
