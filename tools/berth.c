@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "base/log.h"
 
 static const struct berth_cmd *const commands[] = {
+	&berth_cmd_list,
+	&berth_cmd_groups,
 	&berth_cmd_monitor,
 	&berth_cmd_help,
 	&berth_cmd_version,
@@ -125,6 +128,8 @@ int main(int argc, char **argv)
 	const char *verb;
 	int r;
 
+	/* Letters only, for the width of columns and the lines of trees: numbers stay as JSON wants them. */
+	setlocale(LC_CTYPE, "");
 	set_log_level(&argc, &argv);
 	verb = argc > 1 ? argv[1] : NULL;
 	if (verb && strcmp(verb, "--version") == 0)

@@ -29,6 +29,8 @@ struct berth_cmd {
 /* One per tools/cmd_*.c; the table that lists them is in berth.c. */
 extern const struct berth_cmd
 	/* clang-format off */
+	berth_cmd_list,
+	berth_cmd_groups,
 	berth_cmd_monitor,
 	berth_cmd_help,
 	berth_cmd_version;

@@ -46,11 +46,12 @@ struct berth_mem_range {
  *
  * Memory is reserved, not overcommitted by us (no MAP_NORESERVE), and offered to the kernel for huge pages.
  *
- * Return: 0; -EINVAL size 0, not page aligned or below BERTH_MEM_MIN; -ENOMEM; -errno of KVM_SET_USER_MEMORY_REGION.
+ * Return: 0; -EINVAL size 0, not page aligned or below BERTH_MEM_MIN, or the start of memory is reserved; -E2BIG too
+ *         many pieces; -ENOMEM; -errno of KVM_SET_USER_MEMORY_REGION.
  */
 int berth_mem_new(struct berth_mem **ret, int vm_fd, const struct berth_mem_config *config,
 		  struct berth_err *err);
-/* Deletes every slot that is left, unmaps RAM. Only after all vCPUs have stopped. */
+/* Frees the slots that are left and unmaps RAM. Only after all vCPUs have stopped; KVM forgets with its VM fd. */
 void berth_mem_free(struct berth_mem *mem);
 BERTH_DEFINE_CLEANUP(struct berth_mem *, berth_mem_free);
 
@@ -61,8 +62,8 @@ uint64_t berth_mem_size(const struct berth_mem *mem);	/* bytes of RAM in all */
 berth_gpa_t berth_mem_top(const struct berth_mem *mem); /* first address above all RAM */
 bool berth_mem_overlaps_ram(const struct berth_mem *mem, struct berth_range at);
 
-/* Is @at, or part of it, one of the ranges that the caller reserved? */
-bool berth_mem_overlaps_reserved(const struct berth_mem *mem, struct berth_range at);
+/* The ranges that the caller reserved, in its order; borrowed. */
+const struct berth_range *berth_mem_reserved(const struct berth_mem *mem, size_t *ret_nr);
 
 /**
  * berth_mem_at() - the one way from a guest address to a pointer

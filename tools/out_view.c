@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/out_view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/host.h"
+
+static int read_owners(struct berth_view *view, const struct berth_host *host,
+		       struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	const struct berth_ledger_query everything = { .id = 0 };
+	int r;
+
+	r = berth_ledger_open(&ledger, host->state, BERTH_LEDGER_READ, err);
+	if (r == -EACCES) {
+		berth_err_clear(err);
+		view->owners_hidden = true;
+		return 0;
+	}
+	return r < 0 ? r : berth_ledger_find(ledger, &everything, &view->owners, err);
+}
+
+int berth_view_open(struct berth_view **ret, const struct berth_host *host, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = calloc(1, sizeof(*view));
+	int r;
+
+	if (!view)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	r = berth_inventory_read(&view->inv, host, err);
+	if (r == 0)
+		r = read_owners(view, host, err);
+	if (r < 0)
+		return r;
+	*ret = BERTH_TAKE_PTR(view);
+	return 0;
+}
+
+void berth_view_close(struct berth_view *view)
+{
+	if (!view)
+		return;
+	berth_inventory_free(view->inv);
+	berth_assignment_list_free(&view->owners);
+	free(view);
+}
+
+const struct berth_assignment *berth_view_owner(const struct berth_view *view,
+						const struct berth_device *dev)
+{
+	for (size_t i = 0; i < view->owners.nr; i++) {
+		const struct berth_assignment *a = &view->owners.items[i];
+
+		for (size_t k = 0; k < a->nr_members; k++) {
+			if (strcmp(a->members[k].path, dev->path) == 0)
+				return a;
+		}
+	}
+	return NULL;
+}
+
+const char *berth_view_state(const struct berth_view *view, const struct berth_device *dev)
+{
+	const struct berth_assignment *a = berth_view_owner(view, dev);
+
+	if (a)
+		return berth_owned_state_name(a->state);
+	if (strstr(dev->driver, "vfio"))
+		return "vfio";
+	return *dev->driver ? "host" : "none";
+}
+
+const struct berth_out_col berth_view_cols[] = {
+	{ "bdf", NULL, BERTH_OUT_STRING, 0 },
+	{ "path", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "class", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "vendor_id", "VENDOR", BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "device_id", "DEVICE", BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "name", NULL, BERTH_OUT_STRING, BERTH_OUT_TRUNC },
+	{ "driver", NULL, BERTH_OUT_STRING, 0 },
+	{ "iommu_group", "GROUP", BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
+	{ "isolation", NULL, BERTH_OUT_STRING, 0 },
+	{ "reset", NULL, BERTH_OUT_STRING, 0 },
+	{ "numa_node", "NUMA", BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
+	{ "state", NULL, BERTH_OUT_STRING, 0 },
+	{ "owner", NULL, BERTH_OUT_STRING, 0 },
+	{ "class_name", "KIND", BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "isolation_reason", "REASON", BERTH_OUT_STRING, BERTH_OUT_EXTRA | BERTH_OUT_WRAP },
+};
+const size_t berth_view_nr_cols = BERTH_ARRAY_SIZE(berth_view_cols);
+
+/* "" is an absent fact */
+static void set_text(struct berth_out_row *row, const char *key, const char *text)
+{
+	berth_out_str(row, key, *text ? text : NULL);
+}
+
+void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view,
+			const struct berth_device *dev)
+{
+	const struct berth_assignment *a = berth_view_owner(view, dev);
+
+	berth_out_str(row, "bdf", BERTH_BDF_STR(dev->bdf));
+	berth_out_str(row, "path", dev->path);
+	berth_out_fmt(row, "class", "%06x", dev->class);
+	berth_out_fmt(row, "vendor_id", "%04x", dev->vendor_id);
+	berth_out_fmt(row, "device_id", "%04x", dev->device_id);
+	berth_out_str(row, "name", dev->name);
+	set_text(row, "driver", dev->driver);
+	if (dev->iommu_group >= 0)
+		berth_out_num(row, "iommu_group", dev->iommu_group);
+	berth_out_str(row, "isolation", berth_isolation_name(dev->isolation));
+	set_text(row, "reset", dev->reset_methods);
+	if (dev->numa_node >= 0)
+		berth_out_num(row, "numa_node", dev->numa_node);
+	berth_out_str(row, "state", berth_view_state(view, dev));
+	berth_out_str(row, "owner", a ? a->vm : NULL);
+	set_text(row, "class_name", dev->class_name);
+	berth_out_str(row, "isolation_reason", dev->isolation_reason);
+}
+
+void berth_view_notes(const struct berth_view *view, const char *verb)
+{
+	bool any_group = false, any_unknown = false;
+
+	for (size_t i = 0; i < view->inv->nr; i++) {
+		any_group |= view->inv->devices[i].iommu_group >= 0;
+		any_unknown |= view->inv->devices[i].isolation == BERTH_ISOLATION_UNKNOWN;
+	}
+	if (!view->inv->nr)
+		fprintf(stderr, "berth %s: this machine has no PCI bus\n", verb);
+	else if (!any_group)
+		fprintf(stderr,
+			"berth %s: no IOMMU is on, so no device can be passed through; "
+			"'berth doctor' tells what to do\n",
+			verb);
+	else if (any_unknown && geteuid() != 0)
+		fprintf(stderr,
+			"berth %s: some registers are for root only, so isolation is unknown "
+			"here; 'sudo berth %s' knows\n",
+			verb, verb);
+}

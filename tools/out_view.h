@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the reading verbs look at: the inventory and who owns what, and the columns that several of them print.
+ */
+#ifndef BERTH_TOOLS_OUT_VIEW_H
+#define BERTH_TOOLS_OUT_VIEW_H
+
+#include "base/cleanup.h"
+#include "policy/ledger.h"
+#include "tools/out.h"
+#include "vfio/inventory.h"
+
+struct berth_err;
+struct berth_host;
+
+struct berth_view {
+	struct berth_inventory *inv;	     /* owned */
+	struct berth_assignment_list owners; /* owned; live ones */
+	bool owners_hidden; /* the ledger is not readable for this user: owners are unknown */
+};
+
+/* Return: 0; -EACCES is no error: see owners_hidden; -errno with the words in @err. */
+int berth_view_open(struct berth_view **ret, const struct berth_host *host, struct berth_err *err);
+void berth_view_close(struct berth_view *view);
+BERTH_DEFINE_CLEANUP(struct berth_view *, berth_view_close);
+
+/* The live assignment that @dev is a member of, or NULL. Borrowed. */
+const struct berth_assignment *berth_view_owner(const struct berth_view *view,
+						const struct berth_device *dev);
+
+/* The ledger's state of @dev, else by its driver: "host", "vfio" (bound, not by an assignment of ours), "none" (no driver). */
+const char *berth_view_state(const struct berth_view *view, const struct berth_device *dev);
+
+/* The columns of devices[] (docs: the JSON contract), plus some for -o; and a row of them. */
+extern const struct berth_out_col berth_view_cols[];
+extern const size_t berth_view_nr_cols;
+void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view,
+			const struct berth_device *dev);
+
+/* One line on stderr when there is nothing to see, and why: no PCI bus, no IOMMU, not root. */
+void berth_view_notes(const struct berth_view *view, const char *verb);
+
+#endif
