@@ -55,45 +55,68 @@ static uint8_t first_cap(const uint8_t *config, size_t len)
 	return config[at] & 0xfc;
 }
 
-uint16_t berth_caps_find(const uint8_t *config, size_t len, uint8_t id)
+size_t berth_caps_list(const uint8_t *config, size_t len,
+		       struct berth_cap ret[static BERTH_CAPS_MAX])
 {
-	uint8_t at;
+	bool seen[BERTH_CONFIG_PCI / 4] = { false };
+	uint8_t at = len < BERTH_CONFIG_HEADER ? 0 : first_cap(config, len);
+	size_t nr = 0;
 
-	if (len < BERTH_CONFIG_HEADER)
-		return 0;
-	at = first_cap(config, len);
-	/* 192 bytes hold at most 48 capabilities: a longer walk is a loop. */
-	for (int i = 0; i < 48 && at >= BERTH_CONFIG_HEADER; i++) {
-		uint16_t head;
+	while (nr < BERTH_CAPS_MAX && at >= BERTH_CONFIG_HEADER && !seen[at / 4] &&
+	       berth_range_fits(at, 2, len)) {
+		uint16_t head = get16(config, len, at);
 
-		if (!berth_range_fits(at, 2, len))
-			return 0;
-		head = get16(config, len, at);
-		if ((head & 0xff) == id)
-			return at;
+		if (head == UINT16_MAX)
+			break;
+		seen[at / 4] = true;
+		ret[nr++] = (struct berth_cap){ .at = at, .id = head & 0xff };
 		at = (head >> 8) & 0xfc;
 	}
+	return nr;
+}
+
+size_t berth_caps_list_ext(const uint8_t *config, size_t len,
+			   struct berth_cap ret[static BERTH_CAPS_EXT_MAX])
+{
+	bool seen[BERTH_CONFIG_PCIE / 4] = { false };
+	uint16_t at = BERTH_CONFIG_PCI;
+	size_t nr = 0;
+
+	while (nr < BERTH_CAPS_EXT_MAX && at >= BERTH_CONFIG_PCI && !seen[at / 4] &&
+	       berth_range_fits(at, 4, len)) {
+		uint32_t head = get32(config, len, at);
+
+		if (head == 0 || head == UINT32_MAX)
+			break;
+		seen[at / 4] = true;
+		ret[nr++] = (struct berth_cap){ .at = at,
+						.id = head & 0xffff,
+						.version = head >> 16 & 0xf };
+		at = (head >> 20) & 0xffc;
+	}
+	return nr;
+}
+
+static uint16_t find(const struct berth_cap *list, size_t nr, uint16_t id)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (list[i].id == id)
+			return list[i].at;
 	return 0;
+}
+
+uint16_t berth_caps_find(const uint8_t *config, size_t len, uint8_t id)
+{
+	struct berth_cap list[BERTH_CAPS_MAX];
+
+	return find(list, berth_caps_list(config, len, list), id);
 }
 
 uint16_t berth_caps_find_ext(const uint8_t *config, size_t len, uint16_t id)
 {
-	uint16_t at = BERTH_CONFIG_PCI;
+	struct berth_cap list[BERTH_CAPS_EXT_MAX];
 
-	/* 3840 bytes hold at most 480 of them. */
-	for (int i = 0; i < 480 && at >= BERTH_CONFIG_PCI; i++) {
-		uint32_t head;
-
-		if (!berth_range_fits(at, 4, len))
-			return 0;
-		head = get32(config, len, at);
-		if (head == 0 || head == UINT32_MAX)
-			return 0;
-		if ((head & 0xffff) == id)
-			return at;
-		at = (head >> 20) & 0xffc;
-	}
-	return 0;
+	return find(list, berth_caps_list_ext(config, len, list), id);
 }
 
 /* Is the first capability pointer already beyond what was copied? Then absence proves nothing. */

@@ -55,6 +55,22 @@ struct berth_caps {
  */
 void berth_caps_parse(struct berth_caps *ret, const uint8_t *config, size_t len);
 
+/* One capability of a list. */
+struct berth_cap {
+	uint16_t at; /* offset in configuration space */
+	uint16_t id;
+	uint8_t version; /* extended capabilities only */
+};
+
+#define BERTH_CAPS_MAX	   48  /* in 192 bytes, 4 bytes each */
+#define BERTH_CAPS_EXT_MAX 480 /* in 3840 bytes, 8 bytes each */
+
+/* The whole list in its order, each place once; ends where it loops or leaves the copy. Return: how many. */
+size_t berth_caps_list(const uint8_t *config, size_t len,
+		       struct berth_cap ret[static BERTH_CAPS_MAX]);
+size_t berth_caps_list_ext(const uint8_t *config, size_t len,
+			   struct berth_cap ret[static BERTH_CAPS_EXT_MAX]);
+
 /* Offset of a capability (PCI Local Bus 3.0, 6.7). Return: 0 when absent or not inside the @len bytes. */
 uint16_t berth_caps_find(const uint8_t *config, size_t len, uint8_t id);
 /* Offset of an extended capability (PCIe Base 6.0, 7.6.3), 0x100 or above; 0 when absent. */

@@ -13,19 +13,17 @@
 
 #include "base/err.h"
 #include "base/range.h"
+#include "vfio/caps.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
 
-#define SIZE	      4096u /* 7.2.2 */
-#define LEGACY_SIZE   256u
-#define NR_BARS	      6u
-#define NO_ANSWER     UINT32_MAX
-#define MAX_CAPS      48u  /* 192 bytes of 4 each */
-#define MAX_EXT_CAPS  960u /* 3840 bytes of 4 each */
-#define EXT_NULL_CAP  0u   /* 7.9.28: a capability that means nothing */
-#define EXT_NEXT_MASK 0xffcu
-#define FLAG_MSI_PVM  0x0100u /* 7.7.1.2, per-vector masking capable */
+#define SIZE	     4096u /* 7.2.2 */
+#define LEGACY_SIZE  256u
+#define NR_BARS	     6u
+#define NO_ANSWER    UINT32_MAX
+#define EXT_NULL_CAP 0u	     /* 7.9.28: a capability that means nothing */
+#define FLAG_MSI_PVM 0x0100u /* 7.7.1.2, per-vector masking capable */
 
 /*
  * One register. Bits in @shadow are answered by us and not by the device; of these the guest may change the ones in
@@ -161,10 +159,9 @@ struct berth_vfio_config {
 };
 
 struct found_cap {
-	uint16_t at, end; /* extent: up to the next capability, or the end of the space */
-	uint16_t id;
-	uint8_t version; /* extended ones */
-	const struct cap_rule *rule;
+	struct berth_cap cap;
+	uint16_t end; /* its extent: up to the next capability, or the end of the space */
+	const struct cap_rule *rule; /* NULL: passes as it is */
 };
 
 static void put(struct berth_vfio_config *cfg, unsigned int offset, unsigned int len, uint32_t v)
@@ -221,102 +218,56 @@ static const struct cap_rule *rule_for(const struct cap_rule *rules, size_t nr, 
 
 static int by_place(const void *a, const void *b)
 {
-	return (int)((const struct found_cap *)a)->at - (int)((const struct found_cap *)b)->at;
+	return (int)((const struct found_cap *)a)->cap.at -
+	       (int)((const struct found_cap *)b)->cap.at;
 }
 
-/* Each capability reaches to the next one in address order, the last to @end. */
-static void set_extents(struct found_cap *caps, size_t nr, unsigned int end)
+/* Rules and extents for @nr capabilities: each reaches to the next one in address order, the last to @end. */
+static void look_up(struct found_cap *caps, const struct berth_cap *list, size_t nr,
+		    const struct cap_rule *rules, size_t nr_rules, unsigned int end)
 {
+	for (size_t i = 0; i < nr; i++)
+		caps[i] = (struct found_cap){
+			.cap = list[i],
+			.rule = rule_for(rules, nr_rules, list[i].id),
+		};
 	qsort(caps, nr, sizeof(*caps), by_place);
 	for (size_t i = 0; i < nr; i++)
-		caps[i].end = (uint16_t)(i + 1 < nr ? caps[i + 1].at : end);
-}
-
-/* The standard chain, bounded: each place once, inside config space, nothing that reads as all-ones. */
-static size_t walk_caps(struct berth_vfio_config *cfg, struct found_cap caps[MAX_CAPS])
-{
-	bool seen[LEGACY_SIZE / 4] = { false };
-	unsigned int at;
-	size_t nr = 0;
-
-	if (!(berth_vfio_device_config_read(cfg->dev, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
-		return 0;
-	at = berth_vfio_device_config_read(cfg->dev, PCI_CAPABILITY_LIST, 1) & ~3u;
-	while (at >= PCI_STD_HEADER_SIZEOF && !seen[at / 4] && nr < MAX_CAPS) {
-		uint32_t v = berth_vfio_device_config_read(cfg->dev, at, 2);
-
-		if (v == 0xffff)
-			break;
-		seen[at / 4] = true;
-		caps[nr++] = (struct found_cap){
-			.at = (uint16_t)at,
-			.id = v & 0xff,
-			.rule = rule_for(cap_rules, BERTH_ARRAY_SIZE(cap_rules), v & 0xff),
-		};
-		at = v >> 8 & ~3u;
-	}
-	set_extents(caps, nr, LEGACY_SIZE);
-	return nr;
-}
-
-static size_t walk_ext_caps(struct berth_vfio_config *cfg, struct found_cap caps[MAX_EXT_CAPS])
-{
-	bool seen[SIZE / 4] = { false };
-	unsigned int at = LEGACY_SIZE;
-	size_t nr = 0;
-
-	if (cfg->size < SIZE)
-		return 0;
-	while (at >= LEGACY_SIZE && !seen[at / 4] && nr < MAX_EXT_CAPS) {
-		uint32_t v = berth_vfio_device_config_read(cfg->dev, at, 4);
-
-		if (v == 0 || v == NO_ANSWER)
-			break;
-		seen[at / 4] = true;
-		caps[nr++] = (struct found_cap){
-			.at = (uint16_t)at,
-			.id = PCI_EXT_CAP_ID(v),
-			.version = PCI_EXT_CAP_VER(v),
-			.rule = rule_for(ext_rules, BERTH_ARRAY_SIZE(ext_rules), PCI_EXT_CAP_ID(v)),
-		};
-		at = PCI_EXT_CAP_NEXT(v) & EXT_NEXT_MASK;
-	}
-	set_extents(caps, nr, SIZE);
-	return nr;
+		caps[i].end = (uint16_t)(i + 1 < nr ? caps[i + 1].cap.at : end);
 }
 
 /* 7.7.1: the capability is 10 or 14 bytes long, 20 or 24 with the masking that guests do not get. */
 static bool setup_msi(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
-	uint32_t flags = berth_vfio_device_config_read(cfg->dev, cap->at + PCI_MSI_FLAGS, 2);
+	uint32_t flags = berth_vfio_device_config_read(cfg->dev, cap->cap.at + PCI_MSI_FLAGS, 2);
 	bool is64 = flags & PCI_MSI_FLAGS_64BIT;
 	unsigned int whole = (is64 ? 14 : 10) + (flags & FLAG_MSI_PVM ? 10 : 0);
 	unsigned int log2 = (flags & PCI_MSI_FLAGS_QMASK) >> 1;
 	struct berth_vfio_irq irq;
 
 	if (berth_vfio_irq_query(&irq, cfg->dev, BERTH_VFIO_IRQ_MSI) < 0 || irq.count == 0 ||
-	    !berth_range_fits(cap->at, whole, LEGACY_SIZE))
+	    !berth_range_fits(cap->cap.at, whole, LEGACY_SIZE))
 		return false;
 	while (log2 > 5 || (log2 > 0 && 1u << log2 > irq.count))
 		log2--;
-	cfg->caps.msi = (uint8_t)cap->at;
+	cfg->caps.msi = (uint8_t)cap->cap.at;
 	cfg->caps.msi_64bit = is64;
 	cfg->caps.msi_vectors = 1u << log2;
-	freeze(cfg, cap->at, cap->at + whole);
-	apply(cfg, cap->at, msi_rows, BERTH_ARRAY_SIZE(msi_rows));
+	freeze(cfg, cap->cap.at, cap->cap.at + whole);
+	apply(cfg, cap->cap.at, msi_rows, BERTH_ARRAY_SIZE(msi_rows));
 	if (is64)
-		apply(cfg, cap->at, msi64_rows, BERTH_ARRAY_SIZE(msi64_rows));
+		apply(cfg, cap->cap.at, msi64_rows, BERTH_ARRAY_SIZE(msi64_rows));
 	else
-		apply(cfg, cap->at, msi32_rows, BERTH_ARRAY_SIZE(msi32_rows));
-	put(cfg, cap->at + PCI_MSI_FLAGS, 2, (flags & PCI_MSI_FLAGS_64BIT) | log2 << 1);
+		apply(cfg, cap->cap.at, msi32_rows, BERTH_ARRAY_SIZE(msi32_rows));
+	put(cfg, cap->cap.at + PCI_MSI_FLAGS, 2, (flags & PCI_MSI_FLAGS_64BIT) | log2 << 1);
 	return true;
 }
 
 static bool setup_msix(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
-	uint32_t flags = berth_vfio_device_config_read(cfg->dev, cap->at + PCI_MSIX_FLAGS, 2);
-	uint32_t table = berth_vfio_device_config_read(cfg->dev, cap->at + PCI_MSIX_TABLE, 4);
-	uint32_t pba = berth_vfio_device_config_read(cfg->dev, cap->at + PCI_MSIX_PBA, 4);
+	uint32_t flags = berth_vfio_device_config_read(cfg->dev, cap->cap.at + PCI_MSIX_FLAGS, 2);
+	uint32_t table = berth_vfio_device_config_read(cfg->dev, cap->cap.at + PCI_MSIX_TABLE, 4);
+	uint32_t pba = berth_vfio_device_config_read(cfg->dev, cap->cap.at + PCI_MSIX_PBA, 4);
 	unsigned int vectors = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
 	struct berth_vfio_irq irq;
 
@@ -325,40 +276,41 @@ static bool setup_msix(struct berth_vfio_config *cfg, const struct found_cap *ca
 		return false;
 	if (vectors > irq.count)
 		vectors = irq.count;
-	cfg->caps.msix = (uint8_t)cap->at;
+	cfg->caps.msix = (uint8_t)cap->cap.at;
 	cfg->caps.msix_vectors = vectors;
 	cfg->caps.msix_table_bar = table & PCI_MSIX_TABLE_BIR;
 	cfg->caps.msix_table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	cfg->caps.msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
 	cfg->caps.msix_pba_offset = pba & PCI_MSIX_PBA_OFFSET;
-	freeze(cfg, cap->at, cap->at + 12u);
-	apply(cfg, cap->at, msix_rows, BERTH_ARRAY_SIZE(msix_rows));
-	put(cfg, cap->at + PCI_MSIX_FLAGS, 2, vectors - 1);
-	put(cfg, cap->at + PCI_MSIX_TABLE, 4, table);
-	put(cfg, cap->at + PCI_MSIX_PBA, 4, pba);
+	freeze(cfg, cap->cap.at, cap->cap.at + 12u);
+	apply(cfg, cap->cap.at, msix_rows, BERTH_ARRAY_SIZE(msix_rows));
+	put(cfg, cap->cap.at + PCI_MSIX_FLAGS, 2, vectors - 1);
+	put(cfg, cap->cap.at + PCI_MSIX_TABLE, 4, table);
+	put(cfg, cap->cap.at + PCI_MSIX_PBA, 4, pba);
 	return true;
 }
 
 static void setup_exp(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
-	uint8_t v = (uint8_t)berth_vfio_device_config_read(cfg->dev, cap->at + PCI_EXP_FLAGS, 1);
+	uint8_t v =
+		(uint8_t)berth_vfio_device_config_read(cfg->dev, cap->cap.at + PCI_EXP_FLAGS, 1);
 	uint8_t type = v >> 4, version = v & PCI_EXP_FLAGS_VERS;
 
 	if (type == PCI_EXP_TYPE_RC_END)
 		type = PCI_EXP_TYPE_ENDPOINT;
-	put(cfg, cap->at + PCI_EXP_FLAGS, 1, (uint32_t)type << 4 | (version ? version : 1));
-	apply(cfg, cap->at, exp_rows, BERTH_ARRAY_SIZE(exp_rows));
+	put(cfg, cap->cap.at + PCI_EXP_FLAGS, 1, (uint32_t)type << 4 | (version ? version : 1));
+	apply(cfg, cap->cap.at, exp_rows, BERTH_ARRAY_SIZE(exp_rows));
 }
 
 /* Return: is it shown? */
 static bool setup_cap(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
 	if (cap->rule &&
-	    (cap->rule->hide || (cap->id != PCI_CAP_ID_MSI &&
-				 !berth_range_fits(cap->at, cap->rule->size, LEGACY_SIZE))))
+	    (cap->rule->hide || (cap->cap.id != PCI_CAP_ID_MSI &&
+				 !berth_range_fits(cap->cap.at, cap->rule->size, LEGACY_SIZE))))
 		return false;
 	/* A second one of a kind that we act on would be a second opinion: the first counts. */
-	switch (cap->id) {
+	switch (cap->cap.id) {
 	case PCI_CAP_ID_MSI:
 		return !cfg->caps.msi && setup_msi(cfg, cap);
 	case PCI_CAP_ID_MSIX:
@@ -369,61 +321,65 @@ static bool setup_cap(struct berth_vfio_config *cfg, const struct found_cap *cap
 	case PCI_CAP_ID_PM:
 		if (cfg->caps.pm)
 			return false;
-		cfg->caps.pm = (uint8_t)cap->at;
+		cfg->caps.pm = (uint8_t)cap->cap.at;
 		break;
 	default:
 		break;
 	}
 	if (cap->rule)
-		apply(cfg, cap->at, cap->rule->rows, cap->rule->nr_rows);
+		apply(cfg, cap->cap.at, cap->rule->rows, cap->rule->nr_rows);
 	return true;
 }
 
-static void setup_caps(struct berth_vfio_config *cfg)
+static void setup_caps(struct berth_vfio_config *cfg, const uint8_t *image)
 {
 	static const struct row link_row[] = { { 0, 2, 0xffff, 0, 0, "7.5.1.1.11" } };
-	struct found_cap caps[MAX_CAPS];
-	size_t nr = walk_caps(cfg, caps);
+	struct berth_cap list[BERTH_CAPS_MAX];
+	struct found_cap caps[BERTH_CAPS_MAX];
+	size_t nr = berth_caps_list(image, LEGACY_SIZE, list);
 	unsigned int link = PCI_CAPABILITY_LIST;
 
+	look_up(caps, list, nr, cap_rules, BERTH_ARRAY_SIZE(cap_rules), LEGACY_SIZE);
 	for (size_t i = 0; i < nr; i++) {
 		if (!setup_cap(cfg, &caps[i])) {
-			freeze(cfg, caps[i].at, caps[i].end);
+			freeze(cfg, caps[i].cap.at, caps[i].end);
 			continue;
 		}
-		apply(cfg, caps[i].at, link_row, 1);
-		put(cfg, caps[i].at, 2, caps[i].id);
-		put(cfg, link, 1, caps[i].at);
-		link = caps[i].at + PCI_CAP_LIST_NEXT;
+		apply(cfg, caps[i].cap.at, link_row, 1);
+		put(cfg, caps[i].cap.at, 2, caps[i].cap.id);
+		put(cfg, link, 1, caps[i].cap.at);
+		link = caps[i].cap.at + PCI_CAP_LIST_NEXT;
 	}
 	put(cfg, PCI_STATUS, 2, link == PCI_CAPABILITY_LIST ? 0 : PCI_STATUS_CAP_LIST);
 }
 
-static void setup_ext_caps(struct berth_vfio_config *cfg)
+static void setup_ext_caps(struct berth_vfio_config *cfg, const uint8_t *image)
 {
 	static const struct row link_row[] = { { 0, 4, 0xffffffff, 0, 0, "7.6.3" } };
-	struct found_cap caps[MAX_EXT_CAPS];
-	size_t nr = walk_ext_caps(cfg, caps);
+	struct berth_cap list[BERTH_CAPS_EXT_MAX];
+	struct found_cap caps[BERTH_CAPS_EXT_MAX];
+	size_t nr = berth_caps_list_ext(image, cfg->size, list);
 	unsigned int last = 0;
 
+	look_up(caps, list, nr, ext_rules, BERTH_ARRAY_SIZE(ext_rules), SIZE);
 	for (size_t i = 0; i < nr; i++) {
 		bool hide = caps[i].rule && caps[i].rule->hide;
-		uint32_t head = (uint32_t)caps[i].id | (uint32_t)caps[i].version << 16;
+		uint32_t head = (uint32_t)caps[i].cap.id | (uint32_t)caps[i].cap.version << 16;
 
 		if (hide) {
-			freeze(cfg, caps[i].at, caps[i].end);
+			freeze(cfg, caps[i].cap.at, caps[i].end);
 			/* The chain starts at 100h whatever is there (7.6.1). */
-			if (caps[i].at != LEGACY_SIZE)
+			if (caps[i].cap.at != LEGACY_SIZE)
 				continue;
 			head = EXT_NULL_CAP;
 		}
-		apply(cfg, caps[i].at, link_row, 1);
-		put(cfg, caps[i].at, 4, head);
+		apply(cfg, caps[i].cap.at, link_row, 1);
+		put(cfg, caps[i].cap.at, 4, head);
 		if (last)
 			put(cfg, last, 4,
 			    (berth_vfio_config_shadow(cfg, last, 4) & 0xfffff) |
-				    (uint32_t)caps[i].at << 20);
-		last = caps[i].at;
+				    (uint32_t)caps[i].cap.at << 20);
+		last = caps[i].cap.at;
 	}
 }
 
@@ -501,6 +457,7 @@ int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_devi
 		berth_vfio_device_region(dev, BERTH_VFIO_REGION_CONFIG);
 	BERTH_CLEANUP(berth_vfio_config_freep)
 	struct berth_vfio_config *cfg = calloc(1, sizeof(*cfg));
+	uint8_t image[SIZE];
 	int r;
 
 	if (!cfg)
@@ -517,8 +474,9 @@ int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_devi
 		r = setup_bars(cfg, err);
 	if (r < 0)
 		return r;
-	setup_caps(cfg);
-	setup_ext_caps(cfg);
+	berth_vfio_region_read(dev, region, 0, image, cfg->size);
+	setup_caps(cfg, image);
+	setup_ext_caps(cfg, image);
 	*ret = BERTH_TAKE_PTR(cfg);
 	return 0;
 }

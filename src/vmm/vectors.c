@@ -28,7 +28,8 @@ struct berth_vectors {
 	struct berth_vfio_device *dev; /* borrowed */
 	bool enabled;
 	enum berth_vfio_irq_index index;
-	bool noresize;
+	bool noresize
+		[BERTH_VFIO_NR_IRQS]; /* by index; asked at the start, the sandbox forbids it later */
 	unsigned int nr;
 	unsigned int nr_in_vfio; /* vectors [0, nr_in_vfio) exist in VFIO */
 	bool *signalled;	 /* owned; per vector: VFIO signals its eventfd */
@@ -54,6 +55,17 @@ static int open_fds(struct berth_vectors *v, struct berth_err *err)
 	return 0;
 }
 
+static void query_noresize(struct berth_vectors *v)
+{
+	for (int i = 0; i < BERTH_VFIO_NR_IRQS; i++) {
+		struct berth_vfio_irq info;
+
+		v->noresize[i] = berth_vfio_irq_query(&info, v->dev, (enum berth_vfio_irq_index)i) <
+					 0 ||
+				 info.noresize;
+	}
+}
+
 int berth_vectors_new(struct berth_vectors **ret, struct berth_irq *irq,
 		      struct berth_vfio_device *dev, unsigned int nr, struct berth_err *err)
 {
@@ -73,6 +85,7 @@ int berth_vectors_new(struct berth_vectors **ret, struct berth_irq *irq,
 	v->nr = nr;
 	for (unsigned int n = 0; n < nr; n++)
 		v->vec[n] = (struct vector){ .fd = -1, .gsi = NO_GSI };
+	query_noresize(v);
 	r = open_fds(v, err);
 	if (r < 0)
 		return r;
@@ -105,12 +118,9 @@ static bool drain(int fd)
 
 void berth_vectors_enable(struct berth_vectors *v, enum berth_vfio_irq_index index)
 {
-	struct berth_vfio_irq info;
-
 	v->enabled = true;
 	v->index = index;
 	v->nr_in_vfio = 0;
-	v->noresize = berth_vfio_irq_query(&info, v->dev, index) < 0 || info.noresize;
 	memset(v->signalled, 0, v->nr * sizeof(*v->signalled));
 }
 
@@ -258,7 +268,7 @@ static int commit_to_vfio(struct berth_vectors *v, struct berth_err *err)
 	/* MSI is one block of vectors; MSI-X may be, and the first call always sets up. */
 	if (nr == 0 || v->nr_in_vfio == 0)
 		return set_up_anew(v, nr ? nr : 1, err);
-	if (nr > v->nr_in_vfio && v->noresize)
+	if (nr > v->nr_in_vfio && v->noresize[v->index])
 		return set_up_anew(v, nr, err);
 	return add_signals(v, err);
 }
