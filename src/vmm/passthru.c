@@ -20,6 +20,7 @@
 #include "vfio/device.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
+#include "vmm/barmap.h"
 #include "vmm/bars.h"
 #include "vmm/bus.h"
 #include "vmm/intx.h"
@@ -30,39 +31,25 @@
 #include "vmm/vectors.h"
 #include "vmm/vm.h"
 
-#define PAGE UINT64_C(4096) /* KVM's granularity on x86 */
-/* Around table and PBA at most three pieces remain; sparse areas can make more. */
-#define MAX_PIECES 32
-
 /* How interrupts reach the guest; the three exclude each other. */
 enum irq_mode { IRQ_NONE, IRQ_INTX, IRQ_MSI, IRQ_MSIX };
 
-struct bar {
-	struct berth_passthru *pt; /* borrowed: whom we are part of */
-	unsigned int index;
-	const struct berth_vfio_region *region; /* borrowed from dev; NULL: no such BAR */
-	void *base;				/* owned; NULL when nothing of it can be mapped */
-	size_t nr_pieces;
-	struct berth_range pieces[MAX_PIECES]; /* what is mapped at base */
-	/* while the BAR is in the guest: */
-	uint64_t at;
-	struct berth_bus_region *trap;		 /* owned; the whole BAR, under the pieces */
-	struct berth_memslot *slots[MAX_PIECES]; /* owned; NULL: the piece is trapped */
-};
+/* The parts of a BAR that we answer. */
+enum part { PART_TABLE, PART_PBA };
 
 struct berth_passthru {
 	struct berth_pci_function function;
-	struct berth_vm *vm;	       /* borrowed */
-	struct berth_vfio_device *dev; /* owned */
-	struct berth_vfio_config *cfg; /* owned */
-	struct berth_pci_host *host;   /* borrowed from vm */
-	struct berth_msix *msix;       /* owned; NULL without */
-	struct berth_vectors *vectors; /* owned; NULL without */
-	struct berth_intx *intx;       /* owned; NULL without */
-	struct berth_range table, pba; /* in their BARs; empty without */
-	struct bar bar[BERTH_BARS_NR];
-	int err_fd, req_fd; /* owned, -1 when unset */
-	bool watched[2];    /* err_fd, req_fd */
+	struct berth_vm *vm;			 /* borrowed */
+	struct berth_vfio_device *dev;		 /* owned */
+	struct berth_vfio_config *cfg;		 /* owned */
+	struct berth_pci_host *host;		 /* borrowed from vm */
+	struct berth_msix *msix;		 /* owned; NULL without */
+	struct berth_vectors *vectors;		 /* owned; NULL without */
+	struct berth_intx *intx;		 /* owned; NULL without */
+	struct berth_range table, pba;		 /* in their BARs; empty without */
+	struct berth_barmap *map[BERTH_BARS_NR]; /* owned; NULL: no such BAR */
+	int err_fd, req_fd;			 /* owned, -1 when unset */
+	bool watched[2];			 /* err_fd, req_fd */
 	/* Config space is under the PCI host's lock, the MSI-X table is not: this guards what both reach. */
 	pthread_mutex_t lock;
 	struct berth_bars bars;
@@ -236,81 +223,29 @@ static void update_irq(struct berth_passthru *pt)
 
 /* --- BARs: what is in the guest --- */
 
-/* What in this BAR is the table or PBA, which we answer; empty when it is elsewhere. */
-static struct berth_range table_in(const struct bar *bar)
+static void part_read(void *opaque, unsigned int part, uint64_t offset, unsigned int len,
+		      void *data)
 {
-	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(bar->pt->cfg);
+	struct berth_passthru *pt = opaque;
 
-	return bar->pt->msix && caps->msix_table_bar == bar->index ? bar->pt->table :
-								     (struct berth_range){ 0, 0 };
-}
-
-static struct berth_range pba_in(const struct bar *bar)
-{
-	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(bar->pt->cfg);
-
-	return bar->pt->msix && caps->msix_pba_bar == bar->index ? bar->pt->pba :
-								   (struct berth_range){ 0, 0 };
-}
-
-static void trap_read(void *opaque, uint64_t offset, unsigned int len, void *data)
-{
-	const struct bar *bar = opaque;
-	struct berth_passthru *pt = bar->pt;
-	struct berth_range what = { offset, len }, table = table_in(bar), pba = pba_in(bar);
-
-	if (!berth_range_overlaps(what, table) && !berth_range_overlaps(what, pba)) {
-		berth_vfio_region_read(pt->dev, bar->region, offset, data, len);
-		return;
-	}
-	memset(data, 0xff, len);
 	pthread_mutex_lock(&pt->lock);
-	if (berth_range_contains(table, what))
-		berth_msix_table_read(pt->msix, offset - table.start, len, data);
-	else if (berth_range_contains(pba, what))
-		berth_msix_pba_read(pt->msix, offset - pba.start, len, data);
+	if (part == PART_TABLE)
+		berth_msix_table_read(pt->msix, offset, len, data);
+	else
+		berth_msix_pba_read(pt->msix, offset, len, data);
 	pthread_mutex_unlock(&pt->lock);
 }
 
-static void trap_write(void *opaque, uint64_t offset, unsigned int len, const void *data)
+static void part_write(void *opaque, unsigned int part, uint64_t offset, unsigned int len,
+		       const void *data)
 {
-	const struct bar *bar = opaque;
-	struct berth_passthru *pt = bar->pt;
-	struct berth_range what = { offset, len }, table = table_in(bar), pba = pba_in(bar);
+	struct berth_passthru *pt = opaque;
 
-	if (!berth_range_overlaps(what, table) && !berth_range_overlaps(what, pba)) {
-		berth_vfio_region_write(pt->dev, bar->region, offset, data, len);
+	if (part != PART_TABLE) /* pending bits are read-only */
 		return;
-	}
 	pthread_mutex_lock(&pt->lock);
-	if (berth_range_contains(table, what))
-		berth_msix_table_write(pt->msix, offset - table.start, len, data);
+	berth_msix_table_write(pt->msix, offset, len, data);
 	pthread_mutex_unlock(&pt->lock);
-}
-
-static const struct berth_bus_ops trap_ops = { .read = trap_read, .write = trap_write };
-
-static struct berth_bus *bus_of(const struct bar *bar)
-{
-	return bar->pt->function.bars[bar->index].io ? berth_vm_pio(bar->pt->vm) :
-						       berth_vm_mmio(bar->pt->vm);
-}
-
-/* Slots for the pieces that have none. A place that is taken is tried again when something moves; until then it traps. */
-static void fill_slots(struct bar *bar)
-{
-	for (size_t i = 0; bar->trap && i < bar->nr_pieces; i++) {
-		struct berth_range at = { bar->at + bar->pieces[i].start, bar->pieces[i].size };
-		struct berth_err err = BERTH_ERR_INIT;
-
-		if (bar->slots[i])
-			continue;
-		if (berth_memslot_set(berth_vm_mem(bar->pt->vm), at,
-				      (uint8_t *)bar->base + bar->pieces[i].start, 0,
-				      &bar->slots[i], &err) < 0)
-			log_debug("%s: BAR %u at %#" PRIx64 " is trapped: %s", name_of(bar->pt),
-				  bar->index, at.start, err.text);
-	}
 }
 
 static bool bar_ok(void *opaque, unsigned int index, uint64_t addr)
@@ -326,30 +261,18 @@ static bool bar_ok(void *opaque, unsigned int index, uint64_t addr)
 static void bar_map(void *opaque, unsigned int index, uint64_t addr)
 {
 	struct berth_passthru *pt = opaque;
-	struct bar *bar = &pt->bar[index];
-	struct berth_range at = { addr, pt->function.bars[index].size };
 	struct berth_err err = BERTH_ERR_INIT;
 
-	log_debug("%s: BAR %u at %#" PRIx64 "+%#" PRIx64, name_of(pt), index, at.start, at.size);
-	bar->at = addr;
-	if (berth_bus_add(bus_of(bar), at, &trap_ops, bar, &bar->trap, &err) < 0) {
+	log_debug("%s: BAR %u at %#" PRIx64, name_of(pt), index, addr);
+	if (berth_barmap_place(pt->map[index], addr, &err) < 0)
 		shrug(pt, "a BAR cannot be reached", &err);
-		return;
-	}
-	fill_slots(bar);
 }
 
 static void bar_unmap(void *opaque, unsigned int index)
 {
 	struct berth_passthru *pt = opaque;
-	struct bar *bar = &pt->bar[index];
 
-	for (size_t i = 0; i < bar->nr_pieces; i++) {
-		berth_memslot_del(bar->slots[i]);
-		bar->slots[i] = NULL;
-	}
-	berth_bus_remove(bus_of(bar), bar->trap);
-	bar->trap = NULL;
+	berth_barmap_remove(pt->map[index]);
 }
 
 static const struct berth_bars_ops bars_ops = {
@@ -376,7 +299,8 @@ static void update_bars(struct berth_passthru *pt, unsigned int offset, unsigned
 	berth_bars_update(&pt->bars, berth_vfio_config_mem_on(pt->cfg),
 			  berth_vfio_config_io_on(pt->cfg), reg, written, ones);
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
-		fill_slots(&pt->bar[i]);
+		if (pt->map[i])
+			berth_barmap_retry(pt->map[i]);
 }
 
 /* --- config space --- */
@@ -534,59 +458,36 @@ static int make_intx(struct berth_passthru *pt, struct berth_err *err)
 	return r;
 }
 
-/* Cut the pages of @hole out of the @nr ranges in @list, which has room for one more. Return: how many are left. */
-static size_t cut_out(struct berth_range *list, size_t nr, struct berth_range hole)
-{
-	uint64_t from = berth_align_down(hole.start, PAGE), to;
-	size_t out = 0;
-	struct berth_range old[4];
-
-	if (!hole.size || !berth_align_up(hole.start + hole.size, PAGE, &to))
-		return nr;
-	memcpy(old, list, nr * sizeof(*list));
-	for (size_t i = 0; i < nr; i++) {
-		uint64_t start = old[i].start, end = old[i].start + old[i].size;
-
-		if (start < from)
-			list[out++] =
-				(struct berth_range){ start, (end < from ? end : from) - start };
-		if (end > to)
-			list[out++] = (struct berth_range){ start > to ? start : to,
-							    end - (start > to ? start : to) };
-	}
-	return out;
-}
-
 static int make_bar(struct berth_passthru *pt, unsigned int i, struct berth_err *err)
 {
-	const struct berth_vfio_config_bar *info = berth_vfio_config_bar(pt->cfg, i);
-	struct bar *bar = &pt->bar[i];
-	struct berth_range allow[4];
-	size_t nr;
-	int r;
-
-	*bar = (struct bar){ .pt = pt, .index = i };
-	if (!info->size)
-		return 0;
-	bar->region = berth_vfio_device_region(pt->dev, i);
-	pt->function.bars[i] = (struct berth_pci_bar){
-		.size = info->size,
-		.is64 = info->is64,
-		.prefetch = info->prefetch,
-		.io = info->io,
+	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(pt->cfg);
+	const struct berth_vfio_config_bar *bar = berth_vfio_config_bar(pt->cfg, i);
+	struct berth_barmap_config config = {
+		.dev = pt->dev,
+		.bar = i,
+		.size = bar->size,
+		.io = bar->io,
+		.bus = bar->io ? berth_vm_pio(pt->vm) : berth_vm_mmio(pt->vm),
+		.mem = berth_vm_mem(pt->vm),
+		.read = part_read,
+		.write = part_write,
+		.opaque = pt,
 	};
-	berth_bars_define(&pt->bars, i, info->size, info->is64, info->io);
-	if (info->io || info->size < PAGE)
+
+	if (!bar->size)
 		return 0;
-	allow[0] = (struct berth_range){ 0, bar->region->size };
-	nr = cut_out(allow, 1, table_in(bar));
-	nr = cut_out(allow, nr, pba_in(bar));
-	r = berth_vfio_region_mmap(pt->dev, bar->region, allow, nr, &bar->base, bar->pieces,
-				   MAX_PIECES, err);
-	if (r < 0)
-		return r;
-	bar->nr_pieces = (size_t)r;
-	return 0;
+	if (pt->msix && caps->msix_table_bar == i)
+		config.emulated[PART_TABLE] = pt->table;
+	if (pt->msix && caps->msix_pba_bar == i)
+		config.emulated[PART_PBA] = pt->pba;
+	pt->function.bars[i] = (struct berth_pci_bar){
+		.size = bar->size,
+		.is64 = bar->is64,
+		.prefetch = bar->prefetch,
+		.io = bar->io,
+	};
+	berth_bars_define(&pt->bars, i, bar->size, bar->is64, bar->io);
+	return berth_barmap_new(&pt->map[i], &config, err);
 }
 
 /*
@@ -644,7 +545,7 @@ int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
 	r = make(pt, slot, fn, multifunction, err);
 	if (r < 0) {
 		berth_err_prefix(err, r, "%s", name_of(pt));
-		pt->dev = NULL; /* stays the caller's */
+		pt->dev = NULL; /* stays the caller's; what else we made of it goes */
 		berth_passthru_free(pt);
 		return r;
 	}
@@ -674,8 +575,7 @@ void berth_passthru_free(struct berth_passthru *pt)
 	close_watch(pt, pt->req_fd, pt->watched[1]);
 	berth_bars_update(&pt->bars, false, false, pt->bars.reg, 0, 0);
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
-		if (pt->bar[i].base)
-			berth_vfio_region_munmap(pt->bar[i].region, pt->bar[i].base);
+		berth_barmap_free(pt->map[i]);
 	berth_intx_free(pt->intx);
 	berth_vectors_free(pt->vectors);
 	berth_msix_free(pt->msix);
