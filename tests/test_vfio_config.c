@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/cmocka_all.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "tests/lib/fake_vfio.h"
+#include "vfio/config.h"
+
+struct fixture {
+	struct fake_vfio *fake;
+	struct berth_vfio_device *dev;
+	struct berth_vfio_config *cfg;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	if (!f)
+		return -1;
+	f->fake = fake_vfio_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	berth_vfio_config_free(f->cfg);
+	berth_vfio_device_close(f->dev);
+	fake_vfio_free(f->fake);
+	free(f);
+	return 0;
+}
+
+static int try_make(struct fixture *f, struct berth_err *err)
+{
+	f->dev = fake_vfio_open(f->fake, (struct berth_bdf){ 0, 1, 0, 0 });
+	return berth_vfio_config_new(&f->cfg, f->dev, false, err);
+}
+
+static void make(struct fixture *f)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+
+	if (try_make(f, &err) != 0)
+		fail_msg("%s", err.text);
+	f->fake->nr_log = 0;
+}
+
+/* A device with one of everything. */
+static void rich_device(struct fake_vfio *k)
+{
+	fake_put16(k, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	k->config[PCI_INTERRUPT_PIN] = 1;
+	k->irq[VFIO_PCI_INTX_IRQ_INDEX].count = 1;
+	fake_vfio_bar(k, 0, 0x4000, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH);
+	fake_vfio_bar(k, 2, 32, PCI_BASE_ADDRESS_SPACE_IO);
+	fake_vfio_cap(k, 0x40, PCI_CAP_ID_PM);
+	fake_put16(k, 0x42, 0xf803);
+	fake_vfio_msi(k, 0x50, 2, true, true);
+	fake_vfio_msix(k, 0x70, 10, 0x2000, 0x3000, false);
+	fake_vfio_cap(k, 0x80, PCI_CAP_ID_EXP);
+	fake_put16(k, 0x82, 0x0092); /* version 2, integrated endpoint */
+	fake_vfio_cap(k, 0xc0, PCI_CAP_ID_VPD);
+	fake_vfio_cap(k, 0xd0, PCI_CAP_ID_VNDR);
+	fake_vfio_ext_cap(k, 0x100, PCI_EXT_CAP_ID_ERR);
+	fake_vfio_ext_cap(k, 0x140, PCI_EXT_CAP_ID_DSN);
+	fake_vfio_ext_cap(k, 0x150, PCI_EXT_CAP_ID_ARI);
+	fake_vfio_ext_cap(k, 0x160, PCI_EXT_CAP_ID_SRIOV);
+	fake_put32(k, 0x184, 0xdeadbeef); /* a VF BAR with a host address */
+	fake_vfio_ext_cap(k, 0x1a0, PCI_EXT_CAP_ID_VNDR);
+}
+
+static uint32_t rd(struct fixture *f, unsigned int at, unsigned int len)
+{
+	return berth_vfio_config_read(f->cfg, at, len);
+}
+
+static unsigned int wr(struct fixture *f, unsigned int at, unsigned int len, uint32_t v)
+{
+	return berth_vfio_config_write(f->cfg, at, len, v);
+}
+
+static void shows_the_capabilities_that_it_may(void **state)
+{
+	static const struct {
+		uint8_t at, id;
+	} want[] = { { 0x40, 1 },    { 0x50, 5 }, { 0x70, 0x11 },
+		     { 0x80, 0x10 }, { 0xc0, 3 }, { 0xd0, 9 } };
+	struct fixture *f = *state;
+	uint32_t at;
+
+	rich_device(f->fake);
+	make(f);
+	assert_int_equal(rd(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, PCI_STATUS_CAP_LIST);
+	at = rd(f, PCI_CAPABILITY_LIST, 1);
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(want); i++) {
+		assert_int_equal(at, want[i].at);
+		assert_int_equal(rd(f, at, 1), want[i].id);
+		at = rd(f, at + 1, 1);
+	}
+	assert_int_equal(at, 0);
+	/* extended: ARI and SR-IOV are gone, what they held reads 0 */
+	assert_int_equal(rd(f, 0x100, 4), PCI_EXT_CAP_ID_ERR | 1 << 16 | 0x140 << 20);
+	assert_int_equal(rd(f, 0x140, 4), PCI_EXT_CAP_ID_DSN | 1 << 16 | 0x1a0 << 20);
+	assert_int_equal(rd(f, 0x1a0, 4), PCI_EXT_CAP_ID_VNDR | 1 << 16);
+	for (unsigned int i = 0x150; i < 0x1a0; i += 4)
+		assert_int_equal(rd(f, i, 4), 0);
+}
+
+static void a_hidden_first_extended_capability_becomes_a_null_one(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_SRIOV);
+	fake_vfio_ext_cap(f->fake, 0x140, PCI_EXT_CAP_ID_DSN);
+	make(f);
+	assert_int_equal(rd(f, 0x100, 4), 0x140 << 20);
+	assert_int_equal(rd(f, 0x140, 4), PCI_EXT_CAP_ID_DSN | 1 << 16);
+}
+
+/*
+ * Every byte: bits that the guest may not write stay, bits of the shadow never reach the device, and nothing is both.
+ */
+static void no_byte_lets_more_through_than_its_masks_say(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	for (unsigned int at = 0; at < 4096; at++) {
+		uint8_t device, shadow, through, before_device = f->fake->config[at];
+		uint32_t before;
+
+		berth_vfio_config_masks(f->cfg, at, &device, &shadow, &through);
+		assert_int_equal(device & shadow, 0);
+		assert_int_equal(through & ~device, 0);
+		for (int ones = 1; ones >= 0; ones--) {
+			uint8_t value = ones ? 0xff : 0;
+
+			before = rd(f, at, 1);
+			before_device = f->fake->config[at];
+			wr(f, at, 1, value);
+			assert_int_equal(f->fake->config[at],
+					 (before_device & ~through) | (value & through));
+			assert_int_equal(rd(f, at, 1) & ~device,
+					 ((before & ~shadow) | (value & shadow)) & ~device & 0xff);
+		}
+	}
+}
+
+static void msi_and_msix_never_reach_the_device(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	for (unsigned int at = 0x50; at < 0x7c; at += 4) {
+		if (at == 0x68 || at == 0x6c)
+			continue; /* between the two */
+		wr(f, at, 4, UINT32_MAX);
+		wr(f, at, 4, 0x12345678);
+	}
+	assert_int_equal(f->fake->nr_log, 0);
+}
+
+static void writes_are_never_wider_than_the_guests(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	for (unsigned int len = 1; len <= 4; len *= 2) {
+		for (unsigned int at = 0; at < 0x200; at += len) {
+			f->fake->nr_log = 0;
+			wr(f, at, len, UINT32_MAX >> (32 - 8 * len));
+			assert_true(f->fake->nr_log <= 1);
+			if (f->fake->nr_log) {
+				assert_int_equal(f->fake->log[0].offset, at);
+				assert_int_equal(f->fake->log[0].len, len);
+			}
+		}
+	}
+}
+
+static void decoding_is_ours_and_mastering_is_the_devices(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	assert_int_equal(rd(f, PCI_COMMAND, 2) & 3, 0);
+	assert_false(berth_vfio_config_mem_on(f->cfg));
+	assert_int_equal(wr(f, PCI_COMMAND, 2, 0x7), BERTH_VFIO_CONFIG_COMMAND);
+	assert_int_equal(rd(f, PCI_COMMAND, 2), 0x7);
+	assert_int_equal(fake_get(f->fake, PCI_COMMAND, 2), 0x7);
+	wr(f, PCI_COMMAND, 2, 0);
+	assert_int_equal(rd(f, PCI_COMMAND, 2), 0);
+	assert_int_equal(fake_get(f->fake, PCI_COMMAND, 2), 0x3);
+	/* a dword write to both registers clears no error bit that the guest did not set */
+	fake_put16(f->fake, PCI_STATUS, 0x2010);
+	wr(f, PCI_COMMAND, 4, 0x00000002);
+	assert_int_equal(f->fake->log[f->fake->nr_log - 1].value & 0xf9000000, 0);
+}
+
+static void bars_can_be_sized(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(wr(f, PCI_BASE_ADDRESS_0 + 4 * i, 4, UINT32_MAX),
+				 BERTH_VFIO_CONFIG_BAR);
+	wr(f, PCI_ROM_ADDRESS, 4, UINT32_MAX);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_0, 4), 0xffffc00c);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_1, 4), 0xffffffff);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_2, 4), 0xffffffe1);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_3, 4), 0);
+	assert_int_equal(rd(f, PCI_ROM_ADDRESS, 4), 0);
+	assert_int_equal(f->fake->nr_log, 0);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 0)->size, 0x4000);
+	assert_true(berth_vfio_config_bar(f->cfg, 0)->prefetch);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 1)->size, 0);
+	assert_true(berth_vfio_config_bar(f->cfg, 2)->io);
+}
+
+static void power_state_switches_decoding_and_stays_here(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	wr(f, PCI_COMMAND, 2, 2);
+	assert_true(berth_vfio_config_mem_on(f->cfg));
+	assert_int_equal(wr(f, 0x44, 2, 0x8103), BERTH_VFIO_CONFIG_POWER);
+	assert_int_equal(rd(f, 0x44, 2), 3);
+	assert_false(berth_vfio_config_mem_on(f->cfg));
+	assert_int_equal(fake_get(f->fake, 0x44, 2), 0);
+	wr(f, 0x44, 2, 0);
+	assert_true(berth_vfio_config_mem_on(f->cfg));
+	assert_int_equal(rd(f, 0x42, 2) & PCI_PM_CAP_PME_MASK, 0);
+}
+
+static void tells_where_msi_and_msix_are(void **state)
+{
+	struct fixture *f = *state;
+	const struct berth_vfio_config_caps *caps;
+
+	rich_device(f->fake);
+	make(f);
+	caps = berth_vfio_config_caps(f->cfg);
+	assert_int_equal(caps->msi, 0x50);
+	assert_true(caps->msi_64bit);
+	assert_int_equal(caps->msi_vectors, 4);
+	assert_int_equal(rd(f, 0x52, 2) & 0x100, 0); /* no per-vector masking */
+	assert_int_equal(caps->msix, 0x70);
+	assert_int_equal(caps->msix_vectors, 10);
+	assert_int_equal(caps->msix_table_offset, 0x2000);
+	assert_int_equal(caps->msix_pba_offset, 0x3000);
+	/* the enable bit, by a dword write at the start of the capability */
+	assert_int_equal(wr(f, 0x70, 4, 0xc0000000), BERTH_VFIO_CONFIG_MSIX);
+	assert_int_equal(rd(f, 0x72, 2), 0xc009);
+	assert_int_equal(wr(f, 0x50, 4, 0x00210000), BERTH_VFIO_CONFIG_MSI);
+	assert_int_equal(rd(f, 0x52, 2), 0x80 | 2 << 1 | 0x21);
+}
+
+static void an_integrated_endpoint_becomes_a_plain_one(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	assert_int_equal(rd(f, 0x82, 2), 0x0002);
+}
+
+static void capability_chains_that_loop_or_lie_are_cut(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t at;
+	int n = 0;
+
+	fake_vfio_cap(f->fake, 0x40, PCI_CAP_ID_VNDR);
+	fake_vfio_cap(f->fake, 0x60, PCI_CAP_ID_VNDR);
+	f->fake->config[0x61] = 0x40; /* back to the first */
+	fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_DSN);
+	fake_put32(f->fake, 0x100, PCI_EXT_CAP_ID_DSN | 0x100u << 20);
+	make(f);
+	for (at = rd(f, PCI_CAPABILITY_LIST, 1); at && n < 100; at = rd(f, at + 1, 1))
+		n++;
+	assert_int_equal(n, 2);
+	assert_int_equal(rd(f, 0x100, 4), PCI_EXT_CAP_ID_DSN);
+}
+
+static void capabilities_beyond_the_end_are_not_shown(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_msix(f->fake, 0xf8, 4, 0, 0x1000, false); /* 12 bytes do not fit */
+	make(f);
+	assert_int_equal(rd(f, PCI_CAPABILITY_LIST, 1), 0);
+	assert_int_equal(rd(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, 0);
+	assert_int_equal(berth_vfio_config_caps(f->cfg)->msix, 0);
+}
+
+/* Random bytes for a config space: the guest's chains must end, nothing may crash, MSI must stay ours. */
+static void hostile_config_spaces_are_survived(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 1; seed <= 400; seed++) {
+		struct fixture *f = NULL;
+		unsigned int r = seed, n = 0;
+		uint32_t at;
+
+		setup((void **)&f);
+		for (unsigned int i = 0x40; i < 4096; i++)
+			f->fake->config[i] = (uint8_t)rand_r(&r);
+		/* ids and links that mean something more often than chance would have it */
+		for (unsigned int i = 0x40; i < 0x100; i += 4) {
+			static const uint8_t ids[] = { 1, 3, 5, 0x10, 0x11, 0x14, 9, 0 };
+
+			f->fake->config[i] = ids[(unsigned int)rand_r(&r) % 8];
+		}
+		f->fake->config[PCI_CAPABILITY_LIST] = (uint8_t)(0x40 + rand_r(&r) % 0xc0);
+		fake_put16(f->fake, PCI_STATUS, PCI_STATUS_CAP_LIST);
+		f->fake->irq[1].count = f->fake->irq[2].count = 1 + (unsigned int)rand_r(&r) % 64;
+		make(f);
+		for (at = rd(f, PCI_CAPABILITY_LIST, 1); at; at = rd(f, at + 1, 1))
+			assert_true(n++ < 48);
+		for (n = 0, at = 0x100; at; at = rd(f, at, 4) >> 20)
+			assert_true(n++ < 960);
+		for (unsigned int i = 0; i < 4096; i += 4)
+			wr(f, i, 4, (uint32_t)rand_r(&r));
+		at = berth_vfio_config_caps(f->cfg)->msi;
+		if (at) {
+			uint8_t device, shadow, through;
+
+			berth_vfio_config_masks(f->cfg, at + 4, &device, &shadow, &through);
+			assert_int_equal(device | through, 0);
+		}
+		teardown((void **)&f);
+	}
+}
+
+static void after_surprise_removal_everything_reads_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	f->fake->gone = true;
+	assert_int_equal(rd(f, PCI_VENDOR_ID, 4), UINT32_MAX);
+	assert_int_equal(rd(f, PCI_CLASS_REVISION, 4), UINT32_MAX);
+	wr(f, PCI_COMMAND, 2, 6);
+	assert_int_equal(rd(f, 0xd4, 2), 0xffff);
+}
+
+static void small_config_spaces_end_at_256(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake->region[VFIO_PCI_CONFIG_REGION_INDEX].size = 256;
+	make(f);
+	assert_int_equal(rd(f, 0x100, 4), UINT32_MAX);
+	assert_int_equal(rd(f, 0x102, 2), 0xffff);
+	assert_int_equal(wr(f, 0x100, 4, 0), 0);
+}
+
+static void refuses_what_is_no_endpoint(void **state)
+{
+	static const struct {
+		unsigned int at;
+		uint8_t value;
+		int want;
+		const char *says;
+	} rows[] = {
+		{ PCI_HEADER_TYPE, 0x01, -EPROTO, "bridge" },
+		{ PCI_HEADER_TYPE, 0x82, -EPROTO, "bridge" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		f->fake->config[rows[i].at] = rows[i].value;
+		assert_int_equal(try_make(f, &err), rows[i].want);
+		assert_non_null(strstr(err.text, rows[i].says));
+		assert_non_null(strstr(err.text, "0000:01:00.0"));
+		teardown((void **)&f);
+	}
+}
+
+static void refuses_a_device_that_does_not_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	f->fake->gone = true;
+	assert_int_equal(try_make(f, &err), -ENODEV);
+}
+
+static void refuses_bars_that_make_no_sense(void **state)
+{
+	static const struct {
+		unsigned int bar;
+		uint64_t size;
+		uint32_t bits;
+	} rows[] = { { 0, 0x3000, 0 },
+		     { 0, UINT64_C(0x100000000), 0 },
+		     { 5, 0x1000, PCI_BASE_ADDRESS_MEM_TYPE_64 },
+		     { 0, UINT64_C(1) << 63, PCI_BASE_ADDRESS_MEM_TYPE_64 } };
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		f->fake->region[rows[i].bar].size = rows[i].size;
+		fake_put32(f->fake, PCI_BASE_ADDRESS_0 + 4 * rows[i].bar, rows[i].bits);
+		assert_int_equal(try_make(f, &err), -EPROTO);
+		assert_non_null(strstr(err.text, "BAR"));
+		teardown((void **)&f);
+	}
+}
+
+static void the_interrupt_pin_follows_what_vfio_has(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	assert_int_equal(rd(f, PCI_INTERRUPT_PIN, 1), 1);
+	berth_vfio_config_no_intx(f->cfg);
+	assert_int_equal(rd(f, PCI_INTERRUPT_PIN, 1), 0);
+	wr(f, PCI_INTERRUPT_LINE, 1, 0x2b);
+	assert_int_equal(rd(f, PCI_INTERRUPT_LINE, 1), 0x2b);
+	assert_int_equal(f->fake->config[PCI_INTERRUPT_LINE], 0);
+}
+
+static void vital_product_data_can_be_read_but_not_written(void **state)
+{
+	struct fixture *f = *state;
+
+	rich_device(f->fake);
+	make(f);
+	wr(f, 0xc2, 2, 0x8010); /* address 0x10, flag 1: write */
+	assert_int_equal(fake_get(f->fake, 0xc2, 2), 0x0010);
+	wr(f, 0xc4, 4, 0x31337);
+	assert_int_equal(fake_get(f->fake, 0xc4, 4), 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(shows_the_capabilities_that_it_may),
+		T(a_hidden_first_extended_capability_becomes_a_null_one),
+		T(no_byte_lets_more_through_than_its_masks_say),
+		T(msi_and_msix_never_reach_the_device),
+		T(writes_are_never_wider_than_the_guests),
+		T(decoding_is_ours_and_mastering_is_the_devices),
+		T(bars_can_be_sized),
+		T(power_state_switches_decoding_and_stays_here),
+		T(tells_where_msi_and_msix_are),
+		T(an_integrated_endpoint_becomes_a_plain_one),
+		T(capability_chains_that_loop_or_lie_are_cut),
+		T(capabilities_beyond_the_end_are_not_shown),
+		cmocka_unit_test(hostile_config_spaces_are_survived),
+		T(after_surprise_removal_everything_reads_ones),
+		T(small_config_spaces_end_at_256),
+		cmocka_unit_test(refuses_what_is_no_endpoint),
+		T(refuses_a_device_that_does_not_answer),
+		cmocka_unit_test(refuses_bars_that_make_no_sense),
+		T(the_interrupt_pin_follows_what_vfio_has),
+		T(vital_product_data_can_be_read_but_not_written),
+	};
+
+	return cmocka_run_group_tests_name("vfio/config", tests, NULL, NULL);
+}
