@@ -40,7 +40,7 @@ LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
 
 LAYERS   := base uapi iommu vfio vmm policy manager
 LIB_SRC  := $(sort $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
-CMD_SRC  := $(sort tools/berth.c $(wildcard tools/cmd_*.c) $(wildcard tools/out*.c))
+CMD_SRC  := $(sort tools/berth.c $(wildcard tools/cmd_*.c) $(wildcard tools/out*.c) $(wildcard tools/devargs.c))
 VMM_SRC  := $(wildcard tools/berth-vmm.c)
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TESTLIB_SRC := $(sort $(wildcard tests/lib/*.c))

@@ -17,6 +17,13 @@
 static const struct berth_cmd *const commands[] = {
 	&berth_cmd_list,
 	&berth_cmd_groups,
+	&berth_cmd_plan,
+	&berth_cmd_assign,
+	&berth_cmd_release,
+	&berth_cmd_status,
+	&berth_cmd_bind,
+	&berth_cmd_unbind,
+	&berth_cmd_recover,
 	&berth_cmd_monitor,
 	&berth_cmd_help,
 	&berth_cmd_version,

@@ -67,6 +67,15 @@ int berth_bind_read(const struct berth_host *host, struct berth_bdf at,
 	return 0;
 }
 
+bool berth_bind_driver_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < BERTH_BIND_NAME && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") ==
+		       len;
+}
+
 int berth_bind_need_driver(const struct berth_host *host, const char *driver, struct berth_err *err)
 {
 	int r;

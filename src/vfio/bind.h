@@ -37,6 +37,9 @@ struct berth_bind_state {
 int berth_bind_read(const struct berth_host *host, struct berth_bdf at,
 		    struct berth_bind_state *ret, struct berth_err *err);
 
+/* Can this be the name of a driver: a file name, and not too long? */
+bool berth_bind_driver_name_ok(const char *name);
+
 /**
  * berth_bind_need_driver() - make sure that the kernel has @driver, loading its module when it has not
  *

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* berth assign: devices for a VM. */
+#include "manager/assign.h"
+#include "tools/devargs.h"
+
+static const char help[] =
+	"Usage: berth assign DEV… --vm VM [--dry-run]\n\n"
+	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
+	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
+	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
+	"      --vm VM     the owner\n"
+	"  -n, --dry-run   say what would be done, step by step; change nothing\n\n"
+	"Exit status: 0 done, 1 failed (and everything is as it was), 2 usage, 3 refused by policy\n"
+	"or by safety\n";
+
+static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	struct berth_report report = BERTH_REPORT_INIT;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_devargs args;
+	int r = berth_devargs_parse(cmd, argc, argv, BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN,
+				    &args);
+
+	if (r != BERTH_EXIT_OK)
+		return r;
+	if (!args.nr)
+		return berth_usage(cmd, "which device?");
+	if (!args.vm)
+		return berth_usage(cmd, "for which VM? --vm is missing");
+	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
+	if (r == 0)
+		r = berth_manager_assign(m, args.vm, args.devs, args.nr, args.dry_run, &report,
+					 &err);
+	return berth_devargs_end(cmd, r, &report, &err);
+}
+
+const struct berth_cmd berth_cmd_assign = {
+	.name = "assign",
+	.summary = "own devices for a VM: the whole group moves to vfio-pci",
+	.help = help,
+	.run = run,
+	.needs_root = true,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/devargs.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "manager/request.h"
+#include "manager/resolve.h"
+
+static const struct option options[] = {
+	{ "vm", required_argument, NULL, 'v' },	    { "json", no_argument, NULL, 'j' },
+	{ "driver", required_argument, NULL, 'd' }, { "unclean", no_argument, NULL, 'u' },
+	{ "dry-run", no_argument, NULL, 'n' },	    { NULL, 0, NULL, 0 },
+};
+
+static unsigned int flag_of(int c)
+{
+	switch (c) {
+	case 'v':
+		return BERTH_DEVARGS_VM;
+	case 'j':
+		return BERTH_DEVARGS_JSON;
+	case 'd':
+		return BERTH_DEVARGS_DRIVER;
+	case 'u':
+		return BERTH_DEVARGS_UNCLEAN;
+	case 'n':
+		return BERTH_DEVARGS_DRY_RUN;
+	}
+	return 0;
+}
+
+static void set(struct berth_devargs *args, int c, const char *value)
+{
+	switch (c) {
+	case 'v':
+		args->vm = value;
+		break;
+	case 'j':
+		args->json = true;
+		break;
+	case 'd':
+		args->driver = value;
+		break;
+	case 'u':
+		args->unclean = true;
+		break;
+	case 'n':
+		args->dry_run = true;
+		break;
+	}
+}
+
+int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsigned int flags,
+			struct berth_devargs *ret)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_devargs args = { 0 };
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":jn", options, NULL)) != -1) {
+		if (c == ':')
+			return berth_usage(cmd, "option %s needs a value", argv[optind - 1]);
+		if (!(flag_of(c) & flags))
+			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
+		set(&args, c, optarg);
+	}
+	args.devs = (const char *const *)argv + optind;
+	args.nr = (size_t)(argc - optind);
+	if (args.vm && berth_vm_name_check(args.vm, &err) < 0)
+		return berth_usage(cmd, "%s", err.text);
+	if (berth_resolve_check_form(args.devs, args.nr, &err) < 0)
+		return berth_usage(cmd, "%s", err.text);
+	*ret = args;
+	return BERTH_EXIT_OK;
+}
+
+int berth_devargs_open(const struct berth_cmd *cmd, struct berth_host *host, bool look,
+		       struct berth_manager **ret, struct berth_err *err)
+{
+	struct berth_report fixed = BERTH_REPORT_INIT;
+	int r;
+
+	if (!look && !berth_host_is_real(host))
+		return berth_err_set(err, -EPERM,
+				     "%s is a captured host, not the running one: only --dry-run",
+				     host->root);
+	r = berth_manager_open(ret, host, look ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE, &fixed,
+			       err);
+	for (size_t i = 0; i < fixed.nr; i++)
+		fprintf(stderr, "berth %s: found and repaired: %s\n", cmd->name, fixed.lines[i]);
+	berth_report_done(&fixed);
+	return r;
+}
+
+int berth_devargs_end(const struct berth_cmd *cmd, int r, struct berth_report *report,
+		      const struct berth_err *err)
+{
+	for (size_t i = 0; i < report->nr; i++)
+		printf("%s\n", report->lines[i]);
+	if (report->lost)
+		printf("(%zu more lines did not fit in memory)\n", report->lost);
+	berth_report_done(report);
+	return r == 0 ? BERTH_EXIT_OK : berth_fail(cmd, r, err);
+}

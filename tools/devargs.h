@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the verbs that move devices have in common: DEV… --vm VM --dry-run, an open manager, a report in words.
+ */
+#ifndef BERTH_TOOLS_DEVARGS_H
+#define BERTH_TOOLS_DEVARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "manager/manager.h"
+#include "manager/report.h"
+#include "tools/berth.h"
+
+/* Which options a verb takes. --dry-run and DEV are taken by all. */
+enum berth_devargs_flag {
+	BERTH_DEVARGS_VM = 1 << 0,
+	BERTH_DEVARGS_JSON = 1 << 1,
+	BERTH_DEVARGS_DRIVER = 1 << 2,
+	BERTH_DEVARGS_UNCLEAN = 1 << 3,
+	BERTH_DEVARGS_DRY_RUN = 1 << 4,
+};
+
+struct berth_devargs {
+	const char *vm;		 /* NULL: not given */
+	const char *driver;	 /* NULL: not given */
+	const char *const *devs; /* borrowed from argv */
+	size_t nr;
+	bool dry_run, json, unclean;
+};
+
+/* Well-formed arguments, or a usage error that was told. Return: BERTH_EXIT_OK, BERTH_EXIT_USAGE. */
+int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsigned int flags,
+			struct berth_devargs *ret);
+
+/**
+ * berth_devargs_open() - the manager, for change or (@look) for reading
+ *
+ * What it repaired on the way is told on stderr.
+ *
+ * Return: 0; -errno, as berth_manager_open(); -EPERM to change a captured tree.
+ */
+int berth_devargs_open(const struct berth_cmd *cmd, struct berth_host *host, bool look,
+		       struct berth_manager **ret, struct berth_err *err);
+
+/* Print the report, then the error, if @r is one. Frees the report. Return: the exit code for @r. */
+int berth_devargs_end(const struct berth_cmd *cmd, int r, struct berth_report *report,
+		      const struct berth_err *err);
+
+#endif
