@@ -14,9 +14,12 @@
 
 #include "base/log.h"
 
+/* clang-format off */
 static const struct berth_cmd *const commands[] = {
 	&berth_cmd_list,
+	&berth_cmd_show,
 	&berth_cmd_groups,
+	&berth_cmd_doctor,
 	&berth_cmd_plan,
 	&berth_cmd_assign,
 	&berth_cmd_release,
@@ -24,10 +27,13 @@ static const struct berth_cmd *const commands[] = {
 	&berth_cmd_bind,
 	&berth_cmd_unbind,
 	&berth_cmd_recover,
+	&berth_cmd_topology,
 	&berth_cmd_monitor,
+	&berth_cmd_completion,
 	&berth_cmd_help,
 	&berth_cmd_version,
 };
+/* clang-format on */
 
 static const struct berth_cmd *find_command(const char *name)
 {

@@ -30,7 +30,9 @@ struct berth_cmd {
 extern const struct berth_cmd
 	/* clang-format off */
 	berth_cmd_list,
+	berth_cmd_show,
 	berth_cmd_groups,
+	berth_cmd_doctor,
 	berth_cmd_plan,
 	berth_cmd_assign,
 	berth_cmd_release,
@@ -38,7 +40,9 @@ extern const struct berth_cmd
 	berth_cmd_bind,
 	berth_cmd_unbind,
 	berth_cmd_recover,
+	berth_cmd_topology,
 	berth_cmd_monitor,
+	berth_cmd_completion,
 	berth_cmd_help,
 	berth_cmd_version;
 /* clang-format on */

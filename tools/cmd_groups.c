@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* berth groups: IOMMU groups and their members, as a tree. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "iommu/group.h"
 #include "tools/berth.h"
@@ -12,13 +15,12 @@ static const char help[] =
 	"Usage: berth groups [--json]\n\n"
 	"IOMMU groups with their members. A group is what can be owned apart from everything else:\n"
 	"assigning one member takes all of them that are not bridges.\n\n"
-	"      --json   {\"groups\":[{\"group\":1,\"type\":…,\"reserved\":…,\"children\":[…]}]}; the\n"
-	"               children are its devices\n\n"
+	"      --json   {\"groups\":[{\"group\":1,\"type\":…,\"reserved\":[…],\"devices\":[…]}]}; devices as\n"
+	"               in 'berth list --json'\n\n"
 	"RESERVED  direct: firmware keeps doing DMA here, so the group cannot be assigned\n";
 
 static const struct berth_out_col cols[] = {
-	{ "group", NULL, BERTH_OUT_NUMBER, BERTH_OUT_TREE },
-	{ "bdf", NULL, BERTH_OUT_STRING, 0 },
+	{ "group", NULL, BERTH_OUT_STRING, BERTH_OUT_TREE }, /* its number, or a member's BDF */
 	{ "type", NULL, BERTH_OUT_STRING, 0 },
 	{ "reserved", NULL, BERTH_OUT_STRING, 0 },
 	{ "driver", NULL, BERTH_OUT_STRING, 0 },
@@ -46,8 +48,7 @@ static void add_member(struct berth_out *out, struct berth_out_row *parent,
 	const struct berth_assignment *a = berth_view_owner(view, dev);
 	struct berth_out_row *row = berth_out_add(out, parent);
 
-	berth_out_num(row, "group", dev->iommu_group);
-	berth_out_str(row, "bdf", BERTH_BDF_STR(dev->bdf));
+	berth_out_str(row, "group", BERTH_BDF_STR(dev->bdf));
 	berth_out_str(row, "driver", *dev->driver ? dev->driver : NULL);
 	berth_out_str(row, "isolation", berth_isolation_name(dev->isolation));
 	berth_out_str(row, "state", berth_view_state(view, dev));
@@ -55,17 +56,12 @@ static void add_member(struct berth_out *out, struct berth_out_row *parent,
 	berth_out_str(row, "name", dev->name);
 }
 
-static int add_group(struct berth_out *out, const struct berth_view *view,
-		     const struct berth_host *host, int id, struct berth_err *err)
+static void add_group(struct berth_out *out, const struct berth_view *view,
+		      const struct berth_group *g)
 {
-	BERTH_CLEANUP(berth_group_freep) struct berth_group *g = NULL;
-	struct berth_out_row *row;
-	int r = berth_group_read(&g, host, id, err);
+	struct berth_out_row *row = berth_out_add(out, NULL);
 
-	if (r < 0)
-		return r;
-	row = berth_out_add(out, NULL);
-	berth_out_num(row, "group", id);
+	berth_out_fmt(row, "group", "%d", g->id);
 	berth_out_str(row, "type", g->noiommu ? "no-iommu" : *g->type ? g->type : NULL);
 	berth_out_str(row, "reserved", reserved_word(g));
 	for (size_t i = 0; i < g->nr_members; i++) {
@@ -74,48 +70,128 @@ static int add_group(struct berth_out *out, const struct berth_view *view,
 		if (dev)
 			add_member(out, row, view, dev);
 	}
+}
+
+static json_t *group_json(const struct berth_view *view, const struct berth_group *g)
+{
+	json_t *o = json_object(), *reserved = json_array(), *devices = json_array();
+
+	json_object_set_new(o, "group", json_integer(g->id));
+	berth_view_json_text(o, "type", g->noiommu ? "no-iommu" : g->type);
+	json_object_set_new(o, "reserved", reserved);
+	for (size_t i = 0; i < g->nr_resv; i++) {
+		json_t *r = json_object();
+
+		json_object_set_new(r, "start",
+				    json_sprintf("0x%llx", (unsigned long long)g->resv[i].start));
+		json_object_set_new(r, "last",
+				    json_sprintf("0x%llx", (unsigned long long)g->resv[i].last));
+		berth_view_json_text(r, "type", g->resv[i].type);
+		json_array_append_new(reserved, r);
+	}
+	json_object_set_new(o, "devices", devices);
+	for (size_t i = 0; i < g->nr_members; i++) {
+		const struct berth_device *dev = berth_inventory_find(view->inv, g->members[i]);
+
+		if (dev)
+			json_array_append_new(devices, berth_view_json(view, dev));
+	}
+	return o;
+}
+
+struct groups {
+	struct berth_group **items; /* owned, each owned */
+	size_t nr;
+};
+
+static void groups_done(struct groups *all)
+{
+	for (size_t i = 0; i < all->nr; i++)
+		berth_group_free(all->items[i]);
+	free(all->items);
+}
+
+/* A group that goes away meanwhile is left out. */
+static int groups_read(struct groups *all, const struct berth_host *host, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) int *ids = NULL;
+	size_t nr = 0;
+	int r = berth_group_list(host, &ids, &nr);
+
+	if (r < 0)
+		return berth_err_set(err, r, "listing IOMMU groups: %s", strerror(-r));
+	all->items = calloc(nr + 1, sizeof(*all->items));
+	if (!all->items)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < nr; i++) {
+		r = berth_group_read(&all->items[all->nr], host, ids[i], NULL);
+		if (r == 0)
+			all->nr++;
+		else if (r != -ENOENT)
+			return berth_err_set(err, r, "reading IOMMU group %d: %s", ids[i],
+					     strerror(-r));
+	}
 	return 0;
 }
 
-static int print(const struct berth_cmd *cmd, const struct berth_host *host,
-		 enum berth_out_mode mode)
+static int print_json(const struct berth_view *view, const struct groups *all)
+{
+	json_t *root = json_object(), *array = json_array();
+	int r;
+
+	json_object_set_new(root, "groups", array);
+	for (size_t i = 0; i < all->nr; i++)
+		json_array_append_new(array, group_json(view, all->items[i]));
+	r = berth_json_print(stdout, root);
+	json_decref(root);
+	return r;
+}
+
+static int print_tree(const struct berth_view *view, const struct groups *all,
+		      struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
+	int r = berth_out_new(&out, "groups", cols, BERTH_ARRAY_SIZE(cols), BERTH_OUT_TABLE, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < all->nr; i++)
+		add_group(out, view, all->items[i]);
+	return berth_out_print(out, stdout, err);
+}
+
+static int print(const struct berth_cmd *cmd, const struct berth_host *host, bool json)
 {
 	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	BERTH_CLEANUP(berth_freep) int *ids = NULL;
+	BERTH_CLEANUP(groups_done) struct groups all = { .nr = 0 };
 	struct berth_err err = BERTH_ERR_INIT;
-	size_t nr = 0;
 	int r;
 
 	r = berth_view_open(&view, host, &err);
 	if (r == 0)
-		r = berth_out_new(&out, "groups", cols, BERTH_ARRAY_SIZE(cols), mode, &err);
-	if (r == 0 && (r = berth_group_list(host, &ids, &nr)) < 0)
-		berth_err_set(&err, r, "listing IOMMU groups failed");
-	for (size_t i = 0; r == 0 && i < nr; i++)
-		r = add_group(out, view, host, ids[i], &err);
-	if (r == 0) {
-		berth_view_notes(view, cmd->name);
-		r = berth_out_print(out, stdout, &err);
-	}
+		r = groups_read(&all, host, &err);
+	if (r < 0)
+		return berth_fail(cmd, r, &err);
+	berth_view_notes(view, cmd->name);
+	r = json ? print_json(view, &all) : print_tree(view, &all, &err);
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-	enum berth_out_mode mode = BERTH_OUT_TABLE;
+	bool json = false;
 	int c;
 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c != 'j')
 			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
-		mode = BERTH_OUT_JSON;
+		json = true;
 	}
 	if (optind < argc)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind]);
-	return print(cmd, host, mode);
+	return print(cmd, host, json);
 }
 
 const struct berth_cmd berth_cmd_groups = {

@@ -124,6 +124,49 @@ void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view
 	berth_out_str(row, "isolation_reason", dev->isolation_reason);
 }
 
+void berth_view_json_text(json_t *object, const char *key, const char *text)
+{
+	BERTH_CLEANUP(berth_freep)
+	char *printable = text && *text ? berth_out_printable(text) : NULL;
+
+	json_object_set_new(object, key, berth_json_text(printable));
+}
+
+void berth_view_json_tri(json_t *object, const char *key, enum berth_tri value)
+{
+	json_object_set_new(object, key,
+			    value == BERTH_UNKNOWN ? json_null() :
+						     json_boolean(value == BERTH_YES));
+}
+
+static void set_number_or_null(json_t *object, const char *key, int value)
+{
+	json_object_set_new(object, key, value >= 0 ? json_integer(value) : json_null());
+}
+
+json_t *berth_view_json(const struct berth_view *view, const struct berth_device *dev)
+{
+	const struct berth_assignment *a = berth_view_owner(view, dev);
+	json_t *o = json_object();
+
+	berth_view_json_text(o, "bdf", BERTH_BDF_STR(dev->bdf));
+	berth_view_json_text(o, "path", dev->path);
+	json_object_set_new(o, "class", json_sprintf("%06x", dev->class));
+	json_object_set_new(o, "vendor_id", json_sprintf("%04x", dev->vendor_id));
+	json_object_set_new(o, "device_id", json_sprintf("%04x", dev->device_id));
+	berth_view_json_text(o, "name", dev->name);
+	berth_view_json_text(o, "driver", dev->driver);
+	set_number_or_null(o, "iommu_group", dev->iommu_group);
+	berth_view_json_text(o, "isolation", berth_isolation_name(dev->isolation));
+	berth_view_json_text(o, "reset", dev->reset_methods);
+	set_number_or_null(o, "numa_node", dev->numa_node);
+	berth_view_json_text(o, "state", berth_view_state(view, dev));
+	berth_view_json_text(o, "owner", a ? a->vm : NULL);
+	berth_view_json_text(o, "class_name", dev->class_name);
+	berth_view_json_text(o, "isolation_reason", dev->isolation_reason);
+	return o;
+}
+
 void berth_view_notes(const struct berth_view *view, const char *verb)
 {
 	bool any_group = false, any_unknown = false;

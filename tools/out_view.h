@@ -6,6 +6,7 @@
 #define BERTH_TOOLS_OUT_VIEW_H
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "policy/ledger.h"
 #include "tools/out.h"
 #include "vfio/inventory.h"
@@ -36,6 +37,13 @@ extern const struct berth_out_col berth_view_cols[];
 extern const size_t berth_view_nr_cols;
 void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view,
 			const struct berth_device *dev);
+
+/* The same facts as one JSON object with the keys of devices[]; new reference, NULL: out of memory. */
+json_t *berth_view_json(const struct berth_view *view, const struct berth_device *dev);
+/* Set @key to @text made printable, or to null for NULL and "". */
+void berth_view_json_text(json_t *object, const char *key, const char *text);
+/* Set @key to true, false, or null for unknown. */
+void berth_view_json_tri(json_t *object, const char *key, enum berth_tri value);
 
 /* One line on stderr when there is nothing to see, and why: no PCI bus, no IOMMU, not root. */
 void berth_view_notes(const struct berth_view *view, const char *verb);

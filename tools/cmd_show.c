@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* berth show: everything about one device, and what stands in the way of assigning it. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/berth.h"
+#include "tools/out.h"
+#include "tools/out_check.h"
+#include "tools/out_view.h"
+
+static const char help[] =
+	"Usage: berth show DEV [--json]\n\n"
+	"Everything about one device, and what stands in the way of assigning it. DEV is a PCI address\n"
+	"(0000:03:00.0 or 03:00.0) or a stable path (PNP0A08:00/1c.0/00.0, see 'berth list -o bdf,path').\n\n"
+	"      --json   {\"devices\":[{…}]}: the keys of 'berth list --json' and more; \"checks\" is what\n"
+	"               stands in the way\n\n"
+	"As root more is known: capabilities, isolation, who has its device nodes open.\n";
+
+struct facts {
+	const struct berth_host *host;
+	struct berth_view *view;	/* owned */
+	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
+	const struct berth_device *dev; /* borrowed from view */
+	struct berth_checks checks;
+};
+
+/* --- for people --- */
+
+static void __attribute__((format(printf, 2, 3))) line(const char *label, const char *fmt, ...)
+{
+	BERTH_CLEANUP(berth_freep) char *printable = NULL;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	printable = berth_out_printable(text);
+	printf("  %-16s %s\n", label, printable && *printable ? printable : "-");
+}
+
+/* "256 MiB", "64 KiB", "16 bytes" */
+static void size_text(char *buf, size_t size, uint64_t bytes)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+	size_t unit = 0;
+
+	while (bytes >= 1024 && bytes % 1024 == 0 && unit < BERTH_ARRAY_SIZE(units) - 1) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(buf, size, "%" PRIu64 " %s", bytes, units[unit]);
+}
+
+static void show_bars(const struct berth_device *dev)
+{
+	char size[32], label[16];
+
+	for (int i = 0; i < BERTH_NR_BARS; i++) {
+		const struct berth_bar *bar = &dev->bars[i];
+
+		if (!bar->size || berth_device_is_bridge(dev))
+			continue;
+		snprintf(label, sizeof(label), "BAR %d", i);
+		size_text(size, sizeof(size), bar->size);
+		line(label, "%s%s%s, at %#" PRIx64, size,
+		     bar->io   ? " of I/O ports" :
+		     bar->is64 ? ", 64 bit" :
+				 ", 32 bit",
+		     bar->prefetch ? ", prefetchable" : "", bar->start);
+	}
+	if (dev->rom_size) {
+		size_text(size, sizeof(size), dev->rom_size);
+		line("ROM", "%s", size);
+	}
+}
+
+static void show_interrupts(const struct berth_caps *c)
+{
+	char intx[16] = "no";
+
+	if (c->intx_pin > 0)
+		snprintf(intx, sizeof(intx), "INT%c", "?ABCD"[c->intx_pin]);
+	if (c->msi == BERTH_UNKNOWN || c->msix == BERTH_UNKNOWN)
+		line("interrupts", "pin %s; MSI and MSI-X are unknown to this user", intx);
+	else
+		line("interrupts", "pin %s, MSI %u, MSI-X %u", intx, c->msi_vectors,
+		     c->msix_vectors);
+}
+
+static void show_caps(const struct berth_caps *c)
+{
+	show_interrupts(c);
+	line("type", "%s", berth_caps_type_name(c->type));
+	if (c->link_width)
+		line("link", "%s GT/s x%u, at best %s GT/s x%u",
+		     berth_caps_speed_name(c->link_speed), c->link_width,
+		     berth_caps_speed_name(c->link_speed_max), c->link_width_max);
+	line("function reset", "%s", berth_tri_name(c->flr));
+	if (c->acs == BERTH_YES)
+		line("ACS", "offers %#06x, on %#06x", c->acs_cap, c->acs_ctrl);
+	else
+		line("ACS", "%s", berth_tri_name(c->acs));
+	line("ATS", "%s%s", berth_tri_name(c->ats), c->ats_enabled ? ", on" : "");
+	if (c->has_serial == BERTH_YES)
+		line("serial", "%016" PRIx64, c->serial);
+}
+
+static void show_sriov(const struct berth_device *dev)
+{
+	if (dev->is_vf)
+		line("virtual function", "%d of %s", dev->vf_index, BERTH_BDF_STR(dev->pf));
+	if (dev->vfs_total)
+		line("SR-IOV",
+		     "%u of %u virtual functions, ids %04x:%04x, host drivers probe them: %s",
+		     dev->vfs_now, dev->vfs_total, dev->vendor_id, dev->vf_device_id,
+		     berth_tri_name(dev->vfs_autoprobe));
+}
+
+static void show_place(const struct facts *f)
+{
+	const struct berth_device *dev = f->dev;
+	const struct berth_assignment *a = berth_view_owner(f->view, dev);
+
+	line("path", "%s", dev->path);
+	line("class", "%06x %s", dev->class, dev->class_name);
+	line("ids", "%04x:%04x, subsystem %04x:%04x", dev->vendor_id, dev->device_id,
+	     dev->subsystem_vendor_id, dev->subsystem_device_id);
+	if (dev->caps.revision >= 0)
+		line("revision", "%02x", (unsigned int)dev->caps.revision);
+	line("driver", "%s", dev->driver);
+	if (*dev->driver_override)
+		line("driver_override", "%s", dev->driver_override);
+	line("state", "%s", berth_view_state(f->view, dev));
+	line("owner", "%s", a ? a->vm : f->view->owners_hidden ? "unknown to this user" : "");
+	if (dev->iommu_group >= 0)
+		line("IOMMU group", "%d", dev->iommu_group);
+	else
+		line("IOMMU group", "-");
+	line("isolation", "%s: %s", berth_isolation_name(dev->isolation), dev->isolation_reason);
+	if (dev->numa_node >= 0)
+		line("NUMA node", "%d", dev->numa_node);
+	line("reset methods", "%s", dev->reset_methods);
+	line("power", "%s", dev->power_state);
+	if (dev->has_parent)
+		line("behind", "%s", BERTH_BDF_STR(dev->parent));
+	if (dev->boot_vga == BERTH_YES)
+		line("boot screen", "yes: firmware showed its messages here");
+}
+
+static int print_text(const struct facts *f)
+{
+	BERTH_CLEANUP(berth_freep) char *name = berth_out_printable(f->dev->name);
+
+	printf("%s  %s\n", BERTH_BDF_STR(f->dev->bdf), name ? name : "");
+	show_place(f);
+	show_caps(&f->dev->caps);
+	show_bars(f->dev);
+	show_sriov(f->dev);
+	printf("\n%s\n", berth_checks_worst(&f->checks) == BERTH_CHECK_FAIL ?
+				 "It cannot be assigned as things are:" :
+			 berth_checks_worst(&f->checks) == BERTH_CHECK_WARN ?
+				 "It can perhaps be assigned; look at the warnings:" :
+				 "Nothing stands in the way of assigning it:");
+	berth_checks_print(&f->checks, stdout);
+	return 0;
+}
+
+/* --- for programs --- */
+
+static void set_hex(json_t *o, const char *key, unsigned int value)
+{
+	json_object_set_new(o, key, json_sprintf("%04x", value));
+}
+
+static json_t *bars_json(const struct berth_device *dev)
+{
+	json_t *bars = json_array();
+
+	for (int i = 0; i < BERTH_NR_BARS; i++) {
+		const struct berth_bar *bar = &dev->bars[i];
+		json_t *o;
+
+		if (!bar->size || berth_device_is_bridge(dev))
+			continue;
+		o = json_object();
+		json_object_set_new(o, "index", json_integer(i));
+		json_object_set_new(o, "size", json_integer((json_int_t)bar->size));
+		berth_view_json_text(o, "kind", bar->io ? "io" : bar->is64 ? "mem64" : "mem32");
+		json_object_set_new(o, "prefetchable", json_boolean(bar->prefetch));
+		json_array_append_new(bars, o);
+	}
+	return bars;
+}
+
+static void set_vectors(json_t *o, const char *key, enum berth_tri has, unsigned int vectors)
+{
+	json_object_set_new(o, key, has == BERTH_UNKNOWN ? json_null() : json_integer(vectors));
+}
+
+static void add_caps_json(json_t *o, const struct berth_caps *c)
+{
+	json_object_set_new(o, "intx_pin",
+			    c->intx_pin > 0 ? json_integer(c->intx_pin) : json_null());
+	set_vectors(o, "msi_vectors", c->msi, c->msi_vectors);
+	set_vectors(o, "msix_vectors", c->msix, c->msix_vectors);
+	berth_view_json_text(o, "type",
+			     c->type == BERTH_PCIE_UNKNOWN ? NULL : berth_caps_type_name(c->type));
+	berth_view_json_tri(o, "flr", c->flr);
+	berth_view_json_tri(o, "acs", c->acs);
+	json_object_set_new(o, "acs_cap",
+			    c->acs == BERTH_YES ? json_integer(c->acs_cap) : json_null());
+	json_object_set_new(o, "acs_ctrl",
+			    c->acs == BERTH_YES ? json_integer(c->acs_ctrl) : json_null());
+	berth_view_json_tri(o, "ats", c->ats);
+	berth_view_json_text(o, "link_speed", berth_caps_speed_name(c->link_speed));
+	berth_view_json_text(o, "link_speed_max", berth_caps_speed_name(c->link_speed_max));
+	set_vectors(o, "link_width", c->link_width ? BERTH_YES : BERTH_UNKNOWN, c->link_width);
+	set_vectors(o, "link_width_max", c->link_width_max ? BERTH_YES : BERTH_UNKNOWN,
+		    c->link_width_max);
+	json_object_set_new(o, "serial",
+			    c->has_serial == BERTH_YES ? json_sprintf("%016" PRIx64, c->serial) :
+							 json_null());
+}
+
+static void add_sriov_json(json_t *o, const struct berth_device *dev)
+{
+	json_object_set_new(o, "pf",
+			    dev->is_vf ? berth_json_text(BERTH_BDF_STR(dev->pf)) : json_null());
+	json_object_set_new(o, "vf_index",
+			    dev->is_vf && dev->vf_index >= 0 ? json_integer(dev->vf_index) :
+							       json_null());
+	json_object_set_new(o, "vfs_total", json_integer(dev->vfs_total));
+	json_object_set_new(o, "vfs_now", json_integer(dev->vfs_now));
+	berth_view_json_tri(o, "vfs_autoprobe", dev->vfs_autoprobe);
+}
+
+static json_t *inuse_json(const struct facts *f)
+{
+	const struct berth_inuse_reason *r = NULL;
+	json_t *all;
+
+	if (!f->inuse)
+		return json_null();
+	all = json_array();
+	while ((r = berth_inuse_next(f->inuse, f->dev->bdf, r))) {
+		json_t *o = json_object();
+
+		berth_view_json_text(o, "code", berth_inuse_code_name(r->code));
+		berth_view_json_text(o, "sentence", r->sentence);
+		json_object_set_new(o, "hard", json_boolean(berth_inuse_code_is_hard(r->code)));
+		json_object_set_new(o, "pid", r->pid ? json_integer(r->pid) : json_null());
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *group_members_json(const struct facts *f)
+{
+	const struct berth_device *member = NULL;
+	json_t *all = json_array();
+
+	while ((member = berth_inventory_next_in_group(f->view->inv, f->dev->iommu_group, member)))
+		json_array_append_new(all, berth_json_text(BERTH_BDF_STR(member->bdf)));
+	return all;
+}
+
+static int print_json(const struct facts *f)
+{
+	const struct berth_device *dev = f->dev;
+	json_t *root = json_object(), *array = json_array(), *o = berth_view_json(f->view, dev);
+	int r;
+
+	set_hex(o, "subsystem_vendor_id", dev->subsystem_vendor_id);
+	set_hex(o, "subsystem_device_id", dev->subsystem_device_id);
+	json_object_set_new(o, "revision",
+			    dev->caps.revision >= 0 ? json_integer(dev->caps.revision) :
+						      json_null());
+	berth_view_json_text(o, "driver_override", dev->driver_override);
+	berth_view_json_text(o, "modalias", dev->modalias);
+	berth_view_json_text(o, "power_state", dev->power_state);
+	berth_view_json_tri(o, "boot_vga", dev->boot_vga);
+	json_object_set_new(o, "parent",
+			    dev->has_parent ? berth_json_text(BERTH_BDF_STR(dev->parent)) :
+					      json_null());
+	json_object_set_new(o, "bars", bars_json(dev));
+	json_object_set_new(o, "rom_size", json_integer((json_int_t)dev->rom_size));
+	add_caps_json(o, &dev->caps);
+	add_sriov_json(o, dev);
+	json_object_set_new(o, "group_members", group_members_json(f));
+	json_object_set_new(o, "in_use", inuse_json(f));
+	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
+	json_array_append_new(array, o);
+	json_object_set_new(root, "devices", array);
+	r = berth_json_print(stdout, root);
+	json_decref(root);
+	return r;
+}
+
+/* --- the verb --- */
+
+static int find(const struct berth_cmd *cmd, struct facts *f, const char *text)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	int r = berth_inventory_resolve(f->view->inv, text, &f->dev, &err);
+
+	if (r == -EINVAL)
+		return berth_usage(cmd, "%s", err.text);
+	if (r == BERTH_ABSENT)
+		r = berth_err_set(&err, -ENODEV,
+				  "there is no device '%s'; 'berth list --all' shows what there is",
+				  text);
+	return r < 0 ? berth_fail(cmd, r, &err) : 0;
+}
+
+static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, bool json)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_platform platform;
+	int r;
+
+	r = berth_view_open(&f->view, f->host, &err);
+	if (r < 0)
+		return berth_fail(cmd, r, &err);
+	r = find(cmd, f, text);
+	if (r)
+		return r;
+	berth_platform_read(&platform, f->host);
+	/* A failure is a finding of the checks. */
+	berth_inuse_read(&f->inuse, f->host, true, NULL);
+	berth_check_device(&f->checks, f->view, f->host, &platform, f->inuse, f->dev);
+	r = json ? print_json(f) : print_text(f);
+	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
+}
+
+static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+{
+	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
+	struct facts f = { .host = host };
+	bool json = false;
+	int c, r;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c != 'j')
+			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
+		json = true;
+	}
+	if (optind == argc)
+		return berth_usage(cmd, "which device? 'berth list' shows them");
+	if (optind + 1 < argc)
+		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 1]);
+	r = show(cmd, &f, argv[optind], json);
+	berth_inuse_free(f.inuse);
+	berth_view_close(f.view);
+	return r;
+}
+
+const struct berth_cmd berth_cmd_show = {
+	.name = "show",
+	.summary = "everything about one device, and what stands in the way of assigning it",
+	.help = help,
+	.run = run,
+};
