@@ -97,6 +97,8 @@ WRAP_test_bind := berth_sysfs_write
 WRAP_test_sriov := berth_sysfs_write
 WRAP_test_netdev := berth_sysfs_write
 WRAP_test_facts := berth_sysfs_write
+WRAP_test_appear := berth_sysfs_write
+WRAP_test_sriov_verb := berth_sysfs_write
 # A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)

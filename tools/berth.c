@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 
+/* One per line and in the order of the manual. */
 /* clang-format off */
 static const struct berth_cmd *const commands[] = {
 	&berth_cmd_list,
@@ -24,11 +25,13 @@ static const struct berth_cmd *const commands[] = {
 	&berth_cmd_assign,
 	&berth_cmd_release,
 	&berth_cmd_status,
+	&berth_cmd_sriov,
 	&berth_cmd_bind,
 	&berth_cmd_unbind,
 	&berth_cmd_recover,
 	&berth_cmd_topology,
 	&berth_cmd_monitor,
+	&berth_cmd_udev,
 	&berth_cmd_completion,
 	&berth_cmd_help,
 	&berth_cmd_version,

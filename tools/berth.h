@@ -37,11 +37,13 @@ extern const struct berth_cmd
 	berth_cmd_assign,
 	berth_cmd_release,
 	berth_cmd_status,
+	berth_cmd_sriov,
 	berth_cmd_bind,
 	berth_cmd_unbind,
 	berth_cmd_recover,
 	berth_cmd_topology,
 	berth_cmd_monitor,
+	berth_cmd_udev,
 	berth_cmd_completion,
 	berth_cmd_help,
 	berth_cmd_version;

@@ -15,7 +15,9 @@
 #include "manager/release.h"
 #include "manager/report.h"
 #include "manager/safety.h"
+#include "manager/sriov_verb.h"
 #include "manager/take.h"
+#include "policy/journal.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
 
@@ -216,6 +218,26 @@ static bool recover_one(struct berth_manager *m, const struct berth_assignment *
 	return true;
 }
 
+/* VF counts under way. They are no part of an assignment: the device stays with the host. */
+static int recover_sriov(struct berth_manager *m, struct berth_report *report, bool *changed,
+			 struct berth_err *err)
+{
+	struct berth_intent_list open = { 0 };
+	int r = berth_journal_find(m->ledger, -1, BERTH_STEP_OPEN, &open, err);
+
+	for (size_t i = 0; r == 0 && i < open.nr; i++) {
+		struct berth_err why = BERTH_ERR_INIT;
+
+		if (strcmp(open.items[i].op, BERTH_SRIOV_OP))
+			continue;
+		*changed = true;
+		if (berth_manager_sriov_recover(m, &open.items[i], report, &why))
+			berth_report_add(report, "%s", why.text);
+	}
+	berth_intent_list_free(&open);
+	return r;
+}
+
 int berth_recover(struct berth_manager *m, struct berth_report *report, struct berth_err *err)
 {
 	struct berth_assignment_list live;
@@ -227,6 +249,9 @@ int berth_recover(struct berth_manager *m, struct berth_report *report, struct b
 	for (size_t i = 0; i < live.nr; i++)
 		changed |= recover_one(m, &live.items[i], report);
 	berth_assignment_list_free(&live);
+	r = recover_sriov(m, report, &changed, err);
+	if (r < 0)
+		return r;
 	return changed ? berth_manager_refresh(m, err) : 0;
 }
 

@@ -547,6 +547,8 @@ static void make_proc(const struct fake_host *fake)
 	fake_host_file(fake, "proc/sys/kernel/random/boot_id",
 		       "11111111-2222-3333-4444-555555555555\n");
 	fake_host_file(fake, "proc/cmdline", "quiet intel_iommu=on\n");
+	fake_host_file(fake, "proc/interrupts",
+		       "           CPU0\n  24:          0   IR-PCI-MSI-0000:00:01.0   0-edge\n");
 	fake_host_file(fake, "proc/mounts", "%s", "");
 	fake_host_file(fake, "proc/self/mountinfo", "%s", "");
 	fake_host_file(fake, "proc/swaps", "Filename\tType\tSize\tUsed\tPriority\n");
