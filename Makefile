@@ -58,7 +58,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo guest FORCE
+.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo guest labhost FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
@@ -134,7 +134,16 @@ build/guest/%: tests/lab/guest/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(if $(filter 1,$(WERROR)),-Werror) -O2 -static -o $@ $<
 
-check-lab: $(PROGS) guest ## the tests that run in the lab (real VFIO, real KVM)
+# Programs that drive one part of the library in the lab host, without the rest
+LABHOST_SRC := $(wildcard tests/lab/host/*.c)
+LABHOST     := $(patsubst tests/lab/host/%.c,$(B)/lab/%,$(LABHOST_SRC))
+labhost: $(LABHOST)
+$(LABHOST): $(B)/lab/%: $(B)/tests/lab/host/%.o $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+check-lab: $(PROGS) guest labhost ## the tests that run in the lab (real VFIO, real KVM)
 	@tests/run.sh --progs $(B) $(wildcard tests/lab/t_*.sh)
 
 demo: ## the main job end to end, in the lab
@@ -168,5 +177,5 @@ install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC)))
 -include $(patsubst %.h,$(B)/alone/%.ok.d,$(HEADERS))
