@@ -94,6 +94,7 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
 WRAP_test_bind := berth_sysfs_write
+WRAP_test_manager := berth_sysfs_write
 WRAP_test_sriov := berth_sysfs_write
 WRAP_test_netdev := berth_sysfs_write
 WRAP_test_facts := berth_sysfs_write

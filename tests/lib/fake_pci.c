@@ -522,11 +522,14 @@ int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 	va_start(ap, fmt);
 	vsnprintf(path, PATH_MAX, fmt, ap);
 	va_end(ap);
-	if (++fake->writes == fake->fault.at)
+	fake->writes++;
+	if (fake->fault.at &&
+	    (fake->writes == fake->fault.at ||
+	     (fake->fault.kind == FAKE_FAULT_EIO_FROM && fake->writes > fake->fault.at)))
 		kind = fake->fault.kind;
 	if (kind == FAKE_FAULT_KILL_BEFORE)
 		_exit(FAKE_KILLED);
-	if (kind == FAKE_FAULT_EIO)
+	if (kind == FAKE_FAULT_EIO || kind == FAKE_FAULT_EIO_FROM)
 		r = -EIO;
 	else if (kind != FAKE_FAULT_LIE)
 		r = do_write(fake, path, value);
@@ -572,7 +575,9 @@ struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
 	struct fake_host *fake = calloc(1, sizeof(*fake));
 
 	assert_non_null(fake);
-	strcpy(fake->root, "/tmp/berth-fake-XXXXXX");
+	/* In memory when possible: the ledger syncs to disk at every step. */
+	strcpy(fake->root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/berth-fake-XXXXXX" :
+							   "/tmp/berth-fake-XXXXXX");
 	assert_non_null(mkdtemp(fake->root));
 	fake->fns = fns;
 	fake->nr = nr;

@@ -17,6 +17,7 @@ struct berth_host;
 enum fake_fault_kind {
 	FAKE_FAULT_NONE,
 	FAKE_FAULT_EIO,		/* the write fails, nothing happens */
+	FAKE_FAULT_EIO_FROM,	/* this one and all after it */
 	FAKE_FAULT_LIE,		/* the write succeeds, nothing happens */
 	FAKE_FAULT_TIMEOUT,	/* the write succeeds, its caller hears -ETIMEDOUT */
 	FAKE_FAULT_KILL_BEFORE, /* the process dies, nothing happened */

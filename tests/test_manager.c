@@ -1,0 +1,967 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs on a host whose kernel answers: round trips, refusals, and what is left when any single step fails or the
+ * process dies at it.
+ */
+#include "tests/cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/host.h"
+#include "manager/assign.h"
+#include "manager/bind_verb.h"
+#include "manager/claim.h"
+#include "manager/manager.h"
+#include "manager/recover.h"
+#include "manager/release.h"
+#include "manager/report.h"
+#include "manager/status.h"
+#include "tests/lib/fake_pci.h"
+
+#define PORT1 "0000:00:01.0"
+#define PORT2 "0000:00:02.0"
+#define PORT3 "0000:00:03.0"
+#define NIC   "0000:01:00.0"
+#define GPU   "0000:02:00.0"
+#define AUDIO "0000:02:00.1"
+#define EDU   "0000:03:00.0"
+#define SIB   "0000:03:01.0"
+
+#define PORT(at, grp)                                                                              \
+	{                                                                                          \
+		.bdf = at, .vendor = 0x1b36, .device = 0xc, .class = 0x060400,                     \
+		.driver = "pcieport", .group = grp                                                 \
+	}
+
+static const struct fake_fn fns[] = {
+	PORT(PORT1, 1),
+	PORT(PORT2, 2),
+	PORT(PORT3, 15),
+	{ .bdf = NIC,
+	  .parent = PORT1,
+	  .vendor = 0x8086,
+	  .device = 0x10c9,
+	  .class = 0x020000,
+	  .driver = "igb",
+	  .group = 13 },
+	{ .bdf = GPU,
+	  .parent = PORT2,
+	  .vendor = 0x1234,
+	  .device = 0x1111,
+	  .class = 0x030000,
+	  .driver = "bochs-drm",
+	  .group = 14 },
+	{ .bdf = AUDIO,
+	  .parent = PORT2,
+	  .vendor = 0x8086,
+	  .device = 0x293e,
+	  .class = 0x040300,
+	  .driver = "snd_hda_intel",
+	  .group = 14 },
+	{ .bdf = EDU,
+	  .parent = PORT3,
+	  .vendor = 0x1234,
+	  .device = 0x11e8,
+	  .class = 0x00ff00,
+	  .driver = "",
+	  .group = 15 },
+	{ .bdf = SIB,
+	  .parent = PORT3,
+	  .vendor = 0x8086,
+	  .device = 0x10d3,
+	  .class = 0x020000,
+	  .driver = "e1000e",
+	  .group = 15 },
+};
+
+struct fixture {
+	struct fake_host *fake;
+	struct berth_host *host;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/power/control", "auto\n");
+	fake_host_file(f->fake, "proc/interrupts",
+		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
+	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	berth_host_close(f->host);
+	fake_host_free(f->fake);
+	free(f);
+	return 0;
+}
+
+/* --- one verb, as the command does it --- */
+
+static struct berth_manager *open_manager(struct fixture *f, enum berth_manager_mode mode)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_manager *m = NULL;
+
+	if (berth_manager_open(&m, f->host, mode, NULL, &err) != 0)
+		fail_msg("open: %s", err.text);
+	return m;
+}
+
+static int assign(struct fixture *f, const char *vm, const char *dev, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+
+	return berth_manager_assign(m, vm, &dev, 1, false, NULL, err);
+}
+
+static int release(struct fixture *f, const char *vm, const char *dev, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+	struct berth_release_how how = { 0 };
+
+	return berth_manager_release(m, vm, &dev, dev ? 1 : 0, how, NULL, err);
+}
+
+static void recover(struct fixture *f)
+{
+	berth_manager_close(open_manager(f, BERTH_MANAGER_CHANGE));
+}
+
+/* Number of rows that berth status shows; of the first one the state, "" for none. */
+static size_t status(struct fixture *f, char state[32])
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	struct berth_status s;
+	size_t nr;
+
+	assert_int_equal(berth_status_read(m, &s, NULL), 0);
+	nr = s.nr;
+	snprintf(state, 32, "%s", nr ? s.rows[0].state : "");
+	berth_status_done(&s);
+	return nr;
+}
+
+static void expect_state(struct fixture *f, const char *want)
+{
+	char state[32];
+
+	status(f, state);
+	assert_string_equal(state, want);
+}
+
+static const char *power(struct fixture *f, const char *bdf)
+{
+	static char text[16];
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/power/control", f->fake->root, bdf);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+/* Everything on the host is as the fixture made it, and nobody owns anything. */
+static void expect_untouched(struct fixture *f, const char *when)
+{
+	char state[32];
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(fns); i++) {
+		if (strcmp(fake_host_driver(f->fake, fns[i].bdf), fns[i].driver))
+			fail_msg("%s: %s has driver '%s', had '%s'", when, fns[i].bdf,
+				 fake_host_driver(f->fake, fns[i].bdf), fns[i].driver);
+		if (*fake_host_override(f->fake, fns[i].bdf))
+			fail_msg("%s: %s has driver_override %s", when, fns[i].bdf,
+				 fake_host_override(f->fake, fns[i].bdf));
+	}
+	if (strcmp(power(f, NIC), "auto"))
+		fail_msg("%s: power/control is %s", when, power(f, NIC));
+	if (status(f, state))
+		fail_msg("%s: the ledger has a row in state %s", when, state);
+}
+
+/* --- round trips --- */
+
+static void a_nic_goes_to_a_vm_and_back(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", "01:00.0", NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_override(f->fake, NIC), "vfio-pci");
+	assert_string_equal(power(f, NIC), "on");
+	expect_state(f, "assigned");
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void the_whole_slot_comes_along(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", GPU, NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, AUDIO), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, PORT2), "pcieport");
+	assert_int_equal(release(f, "t1", NULL, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void what_was_on_vfio_before_stays_on_vfio(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/" EDU "/driver_override", "vfio-pci\n");
+	fake_host_bind(f->fake, EDU, "vfio-pci");
+	fake_host_bind(f->fake, SIB, "");
+	assert_int_equal(assign(f, "t1", EDU, NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, SIB), "vfio-pci");
+	assert_int_equal(release(f, NULL, EDU, NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, EDU), "vfio-pci");
+	assert_string_equal(fake_host_override(f->fake, EDU), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, SIB), "");
+	expect_state(f, "external");
+}
+
+static void assigning_twice_to_the_same_vm_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int writes;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	writes = f->fake->writes;
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	assert_int_equal(f->fake->writes, writes);
+	expect_state(f, "assigned");
+}
+
+static void a_plan_changes_nothing_and_names_every_write(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	const char *dev = GPU;
+	struct berth_steps steps;
+
+	assert_int_equal(berth_manager_plan(m, "t1", &dev, 1, &steps, NULL), 0);
+	assert_int_equal(f->fake->writes, 0);
+	/* driver, then override, unbind, dma-off of both, probe of both, node */
+	assert_int_equal(steps.nr, 10);
+	assert_int_equal(steps.items[0].op, BERTH_STEP_DRIVER);
+	assert_int_equal(steps.items[1].op, BERTH_STEP_OVERRIDE);
+	assert_int_equal(steps.items[7].op, BERTH_STEP_PROBE);
+	assert_int_equal(steps.items[9].op, BERTH_STEP_NODE);
+	berth_steps_done(&steps);
+	berth_manager_close(m);
+	expect_untouched(f, "after plan");
+}
+
+static void a_dry_run_says_the_same_and_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	struct berth_report report = BERTH_REPORT_INIT;
+	const char *dev = NIC;
+
+	assert_int_equal(berth_manager_assign(m, "t1", &dev, 1, true, &report, NULL), 0);
+	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(report.nr, 7);
+	berth_report_done(&report);
+	berth_manager_close(m);
+	expect_untouched(f, "after --dry-run");
+}
+
+/* --- refusals --- */
+
+static void expect_refused(struct fixture *f, const char *dev, const char *word)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	int r = assign(f, "t1", dev, &err);
+
+	if (r != BERTH_REFUSED)
+		fail_msg("%s was not refused: %d %s", dev, r, err.text);
+	if (!strstr(err.text, word))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, word);
+	assert_int_equal(f->fake->writes, 0);
+}
+
+static void another_vms_device_is_refused_with_its_owner(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "owned by t1"));
+}
+
+static void a_sibling_at_work_is_refused_with_its_driver(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_refused(f, EDU, "SIBLING");
+	expect_refused(f, EDU, SIB);
+	expect_refused(f, EDU, "e1000e");
+}
+
+static void naming_the_sibling_too_is_enough(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+	const char *const devs[] = { EDU, SIB };
+
+	assert_int_equal(berth_manager_assign(m, "t1", devs, 2, false, NULL, NULL), 0);
+	berth_manager_close(m);
+	assert_string_equal(fake_host_driver(f->fake, SIB), "vfio-pci");
+	assert_int_equal(release(f, "t1", NULL, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void no_interrupt_remapping_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "proc/interrupts", " 24:  0  PCI-MSIX-0000:01:00.0  0-edge  igb\n");
+	expect_refused(f, NIC, "NO_INTREMAP");
+}
+
+static void unsafe_interrupts_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+		       "Y\n");
+	expect_refused(f, NIC, "UNSAFE_INTERRUPTS");
+}
+
+static void no_iommu_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_remove(f->fake, "sys/class/iommu");
+	fake_host_remove(f->fake, "sys/kernel/iommu_groups");
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/iommu_group");
+	expect_refused(f, NIC, "NO_IOMMU");
+}
+
+static void memory_that_firmware_uses_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/kernel/iommu_groups/13/reserved_regions",
+		       "0x00000000d7000000 0x00000000d7ffffff direct\n");
+	expect_refused(f, NIC, "RESERVED");
+}
+
+static void the_default_route_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/net/eth1/dev_port", "0\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/net/eth1/ifindex", "3\n");
+	fake_host_link(f->fake, "sys/bus/pci/devices/" NIC "/net/eth1/device", "../../../" NIC);
+	fake_host_link(f->fake, "sys/class/net/eth1", "../../bus/pci/devices/" NIC "/net/eth1");
+	fake_host_file(f->fake, "proc/net/route",
+		       "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\t"
+		       "Window\tIRTT\n"
+		       "eth1\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+	expect_refused(f, NIC, "default-route");
+}
+
+static void a_bridge_is_refused(void **state)
+{
+	expect_refused(*state, PORT1, "bridge");
+}
+
+static void an_absent_device_is_enodev(void **state)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+
+	assert_int_equal(assign(*state, "t1", "0000:77:00.0", &err), -ENODEV);
+	assert_non_null(strstr(err.text, "0000:77:00.0"));
+}
+
+static void malformed_names_are_einval(void **state)
+{
+	assert_int_equal(assign(*state, "t1", "03:00.0x", NULL), -EINVAL);
+	assert_int_equal(assign(*state, "@bind", NIC, NULL), -EINVAL);
+	assert_int_equal(assign(*state, "../t1", NIC, NULL), -EINVAL);
+	assert_int_equal(assign(*state, "", NIC, NULL), -EINVAL);
+}
+
+static void releasing_what_nobody_owns_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	assert_int_equal(release(f, NULL, NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "igb"));
+	assert_int_equal(release(f, "t9", NULL, NULL), -ENOENT);
+}
+
+static void policy_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	fake_host_file(f->fake, "etc/policy.d/10-nic.json",
+		       "{\"version\": 1, \"rules\": [ { \"name\": \"t1-nic\", \"effect\": "
+		       "\"allow\", \"subject\": { \"vm\": \"t1\" }, \"resource\": { \"match\": { "
+		       "\"pci.id\": \"8086:10c9\" } } } ]}\n");
+	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "NO_RULE_ALLOWS"));
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+}
+
+/* --- every step fails once --- */
+
+/* How many kernel writes an undisturbed assign of @dev takes. */
+static unsigned int count_writes(struct fixture *f, const char *dev)
+{
+	unsigned int nr;
+
+	f->fake->writes = 0;
+	assert_int_equal(assign(f, "t1", dev, NULL), 0);
+	nr = f->fake->writes;
+	assert_int_equal(release(f, "t1", NULL, NULL), 0);
+	return nr;
+}
+
+static void failing_assign(struct fixture *f, const char *dev, enum fake_fault_kind kind)
+{
+	unsigned int nr = count_writes(f, dev);
+	char when[64];
+
+	assert_true(nr >= 4);
+	for (unsigned int i = 1; i <= nr; i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+		int r;
+
+		snprintf(when, sizeof(when), "fault %d at write %u of %s", (int)kind, i, dev);
+		f->fake->writes = 0;
+		f->fake->fault = (struct fake_fault){ kind, i };
+		r = assign(f, "t1", dev, &err);
+		f->fake->fault.at = 0;
+		/* Where there are two ways to bind, the second one may do. */
+		if (r == 0) {
+			assert_string_equal(fake_host_driver(f->fake, dev), "vfio-pci");
+			assert_int_equal(release(f, "t1", NULL, NULL), 0);
+		}
+		if (r > 0 || (r < 0 && !err.code))
+			fail_msg("%s: returned %d, %s", when, r, err.text);
+		expect_untouched(f, when);
+	}
+}
+
+static void an_error_at_any_step_takes_everything_back(void **state)
+{
+	failing_assign(*state, NIC, FAKE_FAULT_EIO);
+	failing_assign(*state, GPU, FAKE_FAULT_EIO);
+}
+
+static void a_lie_at_any_step_takes_everything_back(void **state)
+{
+	failing_assign(*state, NIC, FAKE_FAULT_LIE);
+	failing_assign(*state, GPU, FAKE_FAULT_LIE);
+}
+
+static void a_timeout_at_any_step_takes_everything_back(void **state)
+{
+	failing_assign(*state, GPU, FAKE_FAULT_TIMEOUT);
+}
+
+static void a_failing_release_is_finished_by_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	char when[64];
+
+	for (unsigned int i = 1; i <= 16; i++) {
+		snprintf(when, sizeof(when), "release with write %u failing", i);
+		assert_int_equal(assign(f, "t1", GPU, NULL), 0);
+		f->fake->writes = 0;
+		f->fake->fault = (struct fake_fault){ FAKE_FAULT_EIO, i };
+		err = (struct berth_err)BERTH_ERR_INIT;
+		if (release(f, "t1", NULL, &err) != 0) {
+			f->fake->fault.at = 0;
+			assert_int_not_equal(err.code, 0);
+			expect_state(f, "faulted");
+			err = (struct berth_err)BERTH_ERR_INIT;
+			if (release(f, "t1", NULL, &err) != 0)
+				fail_msg("%s, then again: %s", when, err.text);
+		}
+		f->fake->fault.at = 0;
+		expect_untouched(f, when);
+	}
+}
+
+static void what_cannot_be_taken_back_is_faulted(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	/* Neither vfio-pci nor igb can be bound any more. */
+	fake_host_remove(f->fake, "sys/bus/pci/drivers/vfio-pci/bind");
+	f->fake->writes = 0;
+	f->fake->fault = (struct fake_fault){ FAKE_FAULT_EIO_FROM, 3 };
+	assert_true(assign(f, "t1", NIC, &err) < 0);
+	assert_non_null(strstr(err.text, "could not be put back"));
+	f->fake->fault.at = 0;
+	expect_state(f, "faulted");
+	err = (struct berth_err)BERTH_ERR_INIT;
+	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+/* --- the process dies at every step --- */
+
+/* Run @verb in a child that the fault kills. Return: was it killed? */
+static bool dies(struct fixture *f, enum fake_fault_kind kind, unsigned int at,
+		 void (*verb)(struct fixture *f))
+{
+	int status;
+	pid_t pid;
+
+	f->fake->writes = 0;
+	f->fake->fault = (struct fake_fault){ kind, at };
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		verb(f);
+		_exit(0);
+	}
+	f->fake->fault.at = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == FAKE_KILLED);
+	return WEXITSTATUS(status) == FAKE_KILLED;
+}
+
+static void assign_gpu(struct fixture *f)
+{
+	assign(f, "t1", GPU, NULL);
+}
+
+static void release_gpu(struct fixture *f)
+{
+	release(f, "t1", NULL, NULL);
+}
+
+static void an_assign_killed_anywhere_is_undone(void **state)
+{
+	static const enum fake_fault_kind kinds[] = { FAKE_FAULT_KILL_BEFORE,
+						      FAKE_FAULT_KILL_AFTER };
+	struct fixture *f = *state;
+	unsigned int killed = 0;
+	char when[64];
+
+	for (size_t k = 0; k < BERTH_ARRAY_SIZE(kinds); k++) {
+		for (unsigned int i = 1; dies(f, kinds[k], i, assign_gpu); i++, killed++) {
+			snprintf(when, sizeof(when), "kill %d at write %u", (int)kinds[k], i);
+			expect_state(f, "preparing");
+			recover(f);
+			expect_untouched(f, when);
+		}
+		/* The one that was not killed any more. */
+		expect_state(f, "assigned");
+		assert_int_equal(release(f, "t1", NULL, NULL), 0);
+	}
+	/* Override, unbind, probe of two functions, before and after. */
+	assert_int_equal(killed, 12);
+}
+
+static void a_release_killed_anywhere_is_finished(void **state)
+{
+	static const enum fake_fault_kind kinds[] = { FAKE_FAULT_KILL_BEFORE,
+						      FAKE_FAULT_KILL_AFTER };
+	struct fixture *f = *state;
+	unsigned int killed = 0;
+	char when[64];
+
+	for (size_t k = 0; k < BERTH_ARRAY_SIZE(kinds); k++) {
+		for (unsigned int i = 1;; i++, killed++) {
+			char row[32];
+
+			assert_int_equal(assign(f, "t1", GPU, NULL), 0);
+			snprintf(when, sizeof(when), "kill %d at write %u", (int)kinds[k], i);
+			if (!dies(f, kinds[k], i, release_gpu))
+				break;
+			recover(f);
+			/* Killed while it was being reset: still assigned, and a release ends it. */
+			if (status(f, row)) {
+				assert_string_equal(row, "assigned");
+				assert_int_equal(release(f, "t1", NULL, NULL), 0);
+			}
+			expect_untouched(f, when);
+		}
+		expect_untouched(f, "the release that lived");
+	}
+	assert_true(killed >= 12);
+}
+
+static void recovery_itself_may_be_killed_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int pairs = 0;
+	char when[64];
+
+	for (unsigned int i = 1; dies(f, FAKE_FAULT_KILL_AFTER, i, assign_gpu); i++) {
+		for (unsigned int j = 1; dies(f, FAKE_FAULT_KILL_AFTER, j, recover); j++)
+			pairs++;
+		snprintf(when, sizeof(when), "assign killed at %u, recoveries at each step", i);
+		expect_untouched(f, when);
+	}
+	assert_true(pairs >= 6);
+	assert_int_equal(release(f, "t1", NULL, NULL), 0);
+}
+
+/* --- running VMs --- */
+
+static struct berth_vm_claim *claim(struct fixture *f, const char *vm, const char *dev,
+				    pid_t holder, int want)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_vm_claim *c = NULL;
+	int r = berth_manager_claim(m, vm, &dev, 1, holder, &c, NULL, &err);
+
+	if (r != want)
+		fail_msg("claim returned %d, not %d: %s", r, want, err.text);
+	return c;
+}
+
+static void unclaim(struct fixture *f, struct berth_vm_claim *c, bool reset_ok)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+
+	for (size_t i = 0; i < c->nr_devs; i++)
+		c->devs[i].reset_ok = reset_ok;
+	assert_int_equal(berth_manager_unclaim(m, c, NULL, NULL), 0);
+	berth_vm_claim_free(c);
+}
+
+/* /proc/PID/stat of a process that lives as long as the file does. */
+static void fake_process(struct fixture *f, int pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/stat", pid);
+	fake_host_file(f->fake, path,
+		       "%d (berth) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", pid);
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	fake_host_file(f->fake, path, "berth\n");
+	snprintf(path, sizeof(path), "proc/%d/fd/0", pid);
+	fake_host_link(f->fake, path, "/dev/null");
+}
+
+static void a_run_takes_and_gives_back(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_vm_claim *c;
+
+	fake_process(f, 500);
+	c = claim(f, "t1", GPU, 500, 0);
+	assert_int_equal(c->nr_devs, 2);
+	assert_int_equal(c->devs[0].group, 14);
+	assert_true(c->devs[0].asked);
+	assert_false(c->devs[1].asked);
+	expect_state(f, "in-use");
+	unclaim(f, c, true);
+	expect_untouched(f, "after the run");
+}
+
+static void a_run_of_an_assigned_device_leaves_it_assigned(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_process(f, 500);
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	unclaim(f, claim(f, "t1", NIC, 500, 0), true);
+	expect_state(f, "assigned");
+	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+}
+
+static void a_second_run_is_refused_while_the_first_lives(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_vm_claim *c;
+
+	fake_process(f, 500);
+	fake_process(f, 501);
+	c = claim(f, "t1", NIC, 500, 0);
+	assert_null(claim(f, "t1", NIC, 501, BERTH_REFUSED));
+	assert_null(claim(f, "t2", NIC, 501, BERTH_REFUSED));
+	assert_int_equal(release(f, NULL, NIC, NULL), BERTH_REFUSED);
+	unclaim(f, c, true);
+	expect_untouched(f, "after the run");
+}
+
+static void a_dead_holder_is_noticed_and_cleaned_up_after(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_process(f, 500);
+	berth_vm_claim_free(claim(f, "t1", NIC, 500, 0));
+	fake_host_remove(f->fake, "proc/500");
+	expect_state(f, "in-use");
+	recover(f);
+	expect_untouched(f, "after the holder's death");
+}
+
+static void another_process_with_the_same_pid_is_not_the_holder(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_process(f, 500);
+	berth_vm_claim_free(claim(f, "t1", NIC, 500, 0));
+	fake_host_file(f->fake, "proc/500/stat", "%s",
+		       "500 (sh) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9999 0 0\n");
+	recover(f);
+	expect_untouched(f, "after the holder's death");
+}
+
+static void no_proven_reset_means_quarantine(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_vm_claim *c;
+	struct berth_manager *m;
+	const char *dev = NIC;
+
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/reset");
+	fake_process(f, 500);
+	c = claim(f, "t1", NIC, 500, 0);
+	unclaim(f, c, false);
+	expect_state(f, "quarantined");
+	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "quarantined"));
+	err = (struct berth_err)BERTH_ERR_INIT;
+	assert_int_equal(release(f, NULL, NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "--unclean"));
+	/* Its own VM may have it again. */
+	unclaim(f, claim(f, "t1", NIC, 500, 0), false);
+	expect_state(f, "quarantined");
+	m = open_manager(f, BERTH_MANAGER_CHANGE);
+	assert_int_equal(berth_manager_release(m, NULL, &dev, 1,
+					       (struct berth_release_how){ .unclean = true }, NULL,
+					       NULL),
+			 0);
+	berth_manager_close(m);
+	expect_untouched(f, "after release --unclean");
+}
+
+static void a_group_that_is_open_elsewhere_is_not_touched(void **state)
+{
+	struct fixture *f = *state;
+	char target[128];
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_process(f, 600);
+	snprintf(target, sizeof(target), "%s/dev/vfio/13", f->fake->root);
+	fake_host_link(f->fake, "proc/600/fd/9", target);
+	assert_int_equal(release(f, NULL, NIC, NULL), BERTH_REFUSED);
+	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	fake_host_remove(f->fake, "proc/600");
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+}
+
+/* --- reboot, drift, changed and absent devices --- */
+
+static void reboot(struct fixture *f)
+{
+	fake_host_file(f->fake, "proc/sys/kernel/random/boot_id",
+		       "99999999-2222-3333-4444-555555555555\n");
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(fns); i++) {
+		char path[128];
+
+		fake_host_bind(f->fake, fns[i].bdf, fns[i].driver);
+		snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver_override", fns[i].bdf);
+		fake_host_file(f->fake, path, "(null)\n");
+	}
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/power/control", "auto\n");
+	berth_host_close(f->host);
+	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
+}
+
+static void an_assignment_outlives_a_reboot(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", GPU, NULL), 0);
+	reboot(f);
+	recover(f);
+	assert_string_equal(fake_host_driver(f->fake, GPU), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, AUDIO), "vfio-pci");
+	expect_state(f, "assigned");
+	assert_int_equal(release(f, NULL, GPU, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void a_run_does_not_outlive_a_reboot(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_process(f, 500);
+	berth_vm_claim_free(claim(f, "t1", GPU, 500, 0));
+	reboot(f);
+	recover(f);
+	expect_untouched(f, "after reboot");
+}
+
+static void a_device_taken_from_vfio_by_hand_is_bound_again(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_host_bind(f->fake, NIC, "igb");
+	recover(f);
+	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void another_device_at_the_same_place_is_kept_from_everybody(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/device", "0x10fb\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/uevent",
+		       "DRIVER=vfio-pci\nPCI_CLASS=20000\nPCI_ID=8086:10FB\n"
+		       "PCI_SUBSYS_ID=8086:10FB\nPCI_SLOT_NAME=" NIC "\n");
+	recover(f);
+	expect_state(f, "identity-changed");
+	assert_int_equal(assign(f, "t2", NIC, NULL), BERTH_REFUSED);
+}
+
+static void an_absent_device_stays_its_vms(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC);
+	recover(f);
+	expect_state(f, "assigned");
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_state(f, "");
+}
+
+/* --- berth bind --- */
+
+static int bind_verb(struct fixture *f, const char *dev, const char *driver, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+
+	return berth_manager_bind(m, dev, driver, false, NULL, err);
+}
+
+static void bind_moves_one_function_and_release_undoes_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bind_verb(f, AUDIO, "vfio-pci", NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, AUDIO), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, GPU), "bochs-drm");
+	assert_int_equal(assign(f, "t1", GPU, NULL), BERTH_REFUSED);
+	assert_int_equal(bind_verb(f, AUDIO, "", NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, AUDIO), "");
+	assert_int_equal(bind_verb(f, GPU, "", NULL), 0);
+	assert_int_equal(release(f, NULL, AUDIO, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
+static void a_failing_bind_is_taken_back(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 1; i <= 3; i++) {
+		f->fake->writes = 0;
+		f->fake->fault = (struct fake_fault){ FAKE_FAULT_EIO, i };
+		if (bind_verb(f, NIC, "vfio-pci", NULL) == 0)
+			assert_int_equal(release(f, NULL, NIC, NULL), 0);
+		f->fake->fault.at = 0;
+		expect_untouched(f, "after a failing bind");
+	}
+}
+
+static void binding_a_vms_device_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	assert_int_equal(bind_verb(f, NIC, "", NULL), BERTH_REFUSED);
+	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_nic_goes_to_a_vm_and_back),
+		T(the_whole_slot_comes_along),
+		T(what_was_on_vfio_before_stays_on_vfio),
+		T(assigning_twice_to_the_same_vm_changes_nothing),
+		T(a_plan_changes_nothing_and_names_every_write),
+		T(a_dry_run_says_the_same_and_changes_nothing),
+		T(another_vms_device_is_refused_with_its_owner),
+		T(a_sibling_at_work_is_refused_with_its_driver),
+		T(naming_the_sibling_too_is_enough),
+		T(no_interrupt_remapping_is_refused),
+		T(unsafe_interrupts_are_refused),
+		T(no_iommu_is_refused),
+		T(memory_that_firmware_uses_is_refused),
+		T(the_default_route_is_refused),
+		T(a_bridge_is_refused),
+		T(an_absent_device_is_enodev),
+		T(malformed_names_are_einval),
+		T(releasing_what_nobody_owns_is_refused),
+		T(policy_is_asked),
+		T(an_error_at_any_step_takes_everything_back),
+		T(a_lie_at_any_step_takes_everything_back),
+		T(a_timeout_at_any_step_takes_everything_back),
+		T(a_failing_release_is_finished_by_the_next),
+		T(what_cannot_be_taken_back_is_faulted),
+		T(an_assign_killed_anywhere_is_undone),
+		T(a_release_killed_anywhere_is_finished),
+		T(recovery_itself_may_be_killed_anywhere),
+		T(a_run_takes_and_gives_back),
+		T(a_run_of_an_assigned_device_leaves_it_assigned),
+		T(a_second_run_is_refused_while_the_first_lives),
+		T(a_dead_holder_is_noticed_and_cleaned_up_after),
+		T(another_process_with_the_same_pid_is_not_the_holder),
+		T(no_proven_reset_means_quarantine),
+		T(a_group_that_is_open_elsewhere_is_not_touched),
+		T(an_assignment_outlives_a_reboot),
+		T(a_run_does_not_outlive_a_reboot),
+		T(a_device_taken_from_vfio_by_hand_is_bound_again),
+		T(another_device_at_the_same_place_is_kept_from_everybody),
+		T(an_absent_device_stays_its_vms),
+		T(bind_moves_one_function_and_release_undoes_it),
+		T(a_failing_bind_is_taken_back),
+		T(binding_a_vms_device_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
+}
