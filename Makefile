@@ -40,7 +40,7 @@ LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
 
 LAYERS   := base uapi iommu vfio vmm policy manager
 LIB_SRC  := $(sort $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
-CMD_SRC  := $(sort tools/berth.c $(wildcard tools/cmd_*.c) $(wildcard tools/out*.c) $(wildcard tools/devargs.c))
+CMD_SRC  := $(sort $(filter-out tools/berth-vmm.c,$(wildcard tools/*.c)))
 VMM_SRC  := $(wildcard tools/berth-vmm.c)
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TESTLIB_SRC := $(sort $(wildcard tests/lib/*.c))
@@ -101,6 +101,9 @@ WRAP_test_facts := berth_sysfs_write
 WRAP_test_appear := berth_sysfs_write
 WRAP_test_sriov_verb := berth_sysfs_write
 # A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c
+OBJ_test_run_config := tools/run_config.c
+OBJ_test_terminal   := tools/terminal.c
+OBJ_test_vm_dir     := tools/vm_dir.c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_test_$*),-Wl,--wrap=$(w)) -o $@ \

@@ -404,7 +404,7 @@ static int check_kinds(const struct berth_launch *l, struct berth_err *err)
 	return r;
 }
 
-static size_t list_fds(const struct berth_launch *l, int fds[static BERTH_FD_MAX_PASS])
+size_t berth_launch_fds(const struct berth_launch *l, int *fds)
 {
 	size_t nr = 0;
 
@@ -434,7 +434,7 @@ int berth_launch_send(int sock, const struct berth_launch *l, struct berth_err *
 		return r;
 	_Static_assert(5 + BERTH_LAUNCH_GROUPS + BERTH_LAUNCH_DEVICES <= BERTH_FD_MAX_PASS,
 		       "one message carries every descriptor");
-	nr = list_fds(l, fds);
+	nr = berth_launch_fds(l, fds);
 	r = berth_fd_send(sock, buf, berth_launch_encode(l, buf), fds, nr);
 	return r < 0 ? berth_err_set(err, r, "sending VM %s to berth-vmm: %s", l->name,
 				     strerror(-r)) :

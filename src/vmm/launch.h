@@ -69,6 +69,9 @@ void berth_launch_init(struct berth_launch *l);
 /* Close every descriptor that is set; afterwards as after berth_launch_init(). */
 void berth_launch_done(struct berth_launch *l);
 
+/* Every descriptor that is set, in the documented order; borrowed. @fds has room for BERTH_FD_MAX_PASS. Return: how many. */
+size_t berth_launch_fds(const struct berth_launch *l, int *fds);
+
 /**
  * berth_launch_check() - is this a VM that could be started
  *

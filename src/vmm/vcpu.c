@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -273,8 +274,12 @@ static void *vcpu_thread(void *arg)
 {
 	struct berth_vcpu *vcpu = arg;
 	struct berth_err err = BERTH_ERR_INIT;
+	char name[16];
 	int r = 0;
 
+	/* By the thread itself: for another one, glibc opens a file below /proc, which is out of reach by now. */
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	prctl(PR_SET_NAME, name);
 	wait_at_gate(vcpu->shared);
 	while (r == 0 && !atomic_load(&vcpu->stop))
 		r = run_once(vcpu, &err);
@@ -285,15 +290,12 @@ static void *vcpu_thread(void *arg)
 
 int berth_vcpu_start(struct berth_vcpu *vcpu, struct berth_err *err)
 {
-	char name[16];
 	int r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 
 	if (r)
 		return berth_err_set(err, -r, "vCPU %u: cannot start its thread: %s", vcpu->index,
 				     strerror(r));
 	vcpu->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	(void)pthread_setname_np(vcpu->thread, name);
 	return 0;
 }
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmm/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "iommu/ioas.h"
+#include "vfio/device.h"
+#include "vmm/dma.h"
+#include "vmm/launch.h"
+#include "vmm/passthru.h"
+#include "vmm/pci_host.h"
+#include "vmm/vm.h"
+
+struct berth_guest {
+	struct berth_ioas *io;				      /* owned, NULL without devices */
+	struct berth_vm *vm;				      /* owned */
+	struct berth_dma *dma;				      /* owned, NULL without devices */
+	struct berth_passthru *devices[BERTH_LAUNCH_DEVICES]; /* owned */
+	unsigned int nr_devices;
+};
+
+static int take_ioas(struct berth_guest *g, struct berth_launch *l, struct berth_err *err)
+{
+	struct berth_ioas_group groups[BERTH_LAUNCH_GROUPS];
+
+	for (unsigned int i = 0; i < l->nr_groups; i++)
+		groups[i] = (struct berth_ioas_group){ l->groups[i].number,
+						       BERTH_TAKE_FD(l->groups[i].fd) };
+	return berth_ioas_from_fds(&g->io, BERTH_IOAS_TYPE1, BERTH_TAKE_FD(l->container_fd), groups,
+				   l->nr_groups, err);
+}
+
+/* What lies between the ranges that the IOMMU can map: RAM and BARs must keep out. Return: ranges written. */
+static size_t find_holes(const struct berth_ioas *io, struct berth_range *holes, size_t max)
+{
+	size_t nr_ranges, nr = 0;
+	const struct berth_range *ranges = berth_ioas_ranges(io, &nr_ranges);
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < nr_ranges && nr < max; i++) {
+		if (ranges[i].start > next)
+			holes[nr++] = (struct berth_range){ next, ranges[i].start - next };
+		next = berth_range_last(ranges[i]) + 1;
+		if (next == 0) /* up to the last address */
+			return nr;
+	}
+	if (nr_ranges && nr < max)
+		holes[nr++] = (struct berth_range){ next, UINT64_MAX - next + 1 };
+	return nr;
+}
+
+static int make_vm(struct berth_guest *g, const struct berth_launch *l, struct berth_err *err)
+{
+	struct berth_range holes[64];
+	struct berth_vm_config config = {
+		.kvm_fd = l->kvm_fd,
+		.memory = l->memory,
+		.memory_fd = -1,
+		.nr_vcpus = l->nr_cpus,
+		.kernel_fd = l->kernel_fd,
+		.initrd_fd = l->initrd_fd,
+		.cmdline = l->cmdline,
+		.console_in_fd = l->console_fd,
+		.console_out_fd = l->console_fd,
+		.stop_fd = -1,
+		.reserved = holes,
+	};
+
+	if (g->io)
+		config.nr_reserved = find_holes(g->io, holes, BERTH_ARRAY_SIZE(holes));
+	return berth_vm_new(&g->vm, &config, err);
+}
+
+static bool shares_slot(const struct berth_launch *l, unsigned int i)
+{
+	for (unsigned int k = 0; k < l->nr_devices; k++) {
+		if (k != i && l->devices[k].slot == l->devices[i].slot)
+			return true;
+	}
+	return false;
+}
+
+static int add_device(struct berth_guest *g, struct berth_launch *l, unsigned int i,
+		      struct berth_pci_slot *slot, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_vfio_device_closep) struct berth_vfio_device *dev = NULL;
+	struct berth_launch_device *d = &l->devices[i];
+	int r = berth_vfio_device_from_fd(&dev, BERTH_TAKE_FD(d->fd), d->host, err);
+
+	if (r == 0)
+		r = berth_passthru_new(&g->devices[g->nr_devices], g->vm, slot, d->fn,
+				       shares_slot(l, i), dev, err);
+	if (r < 0)
+		return r;
+	dev = NULL; /* consumed */
+	g->nr_devices++;
+	return 0;
+}
+
+static int add_devices(struct berth_guest *g, struct berth_launch *l, struct berth_err *err)
+{
+	struct berth_pci_slot *slots[BERTH_LAUNCH_SLOTS] = { 0 };
+	int r = berth_dma_new(&g->dma, g->vm, g->io, err);
+
+	for (unsigned int i = 0; r == 0 && i < l->nr_devices; i++) {
+		struct berth_pci_slot **slot = &slots[l->devices[i].slot];
+
+		if (!*slot)
+			r = berth_pci_host_add_slot(berth_vm_pci(g->vm), slot, err);
+		if (r == 0)
+			r = add_device(g, l, i, *slot, err);
+	}
+	return r;
+}
+
+int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_guest_freep) struct berth_guest *g = calloc(1, sizeof(*g));
+	int r = 0;
+
+	if (!g)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	if (launch->nr_devices)
+		r = take_ioas(g, launch, err);
+	if (r == 0)
+		r = make_vm(g, launch, err);
+	if (r == 0 && launch->nr_devices)
+		r = add_devices(g, launch, err);
+	if (r == 0)
+		r = berth_vm_load(g->vm, err);
+	if (r < 0)
+		return r;
+	*ret = BERTH_TAKE_PTR(g);
+	return 0;
+}
+
+void berth_guest_free(struct berth_guest *g)
+{
+	if (!g)
+		return;
+	while (g->nr_devices)
+		berth_passthru_free(g->devices[--g->nr_devices]);
+	berth_dma_free(g->dma);
+	berth_vm_free(g->vm);
+	berth_ioas_close(g->io);
+	free(g);
+}
+
+struct berth_vm *berth_guest_vm(struct berth_guest *g)
+{
+	return g->vm;
+}
