@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/run_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "vmm/launch.h"
+#include "vmm/mem.h"
+
+void berth_run_config_init(struct berth_run_config *c)
+{
+	*c = (struct berth_run_config){ .nr_cpus = 1, .memory = BERTH_RUN_MEMORY };
+}
+
+void berth_run_config_done(struct berth_run_config *c)
+{
+	for (size_t i = 0; i < c->nr_devices; i++)
+		free(c->devices[i]);
+	free(c->devices);
+	free(c->name);
+	free(c->kernel);
+	free(c->initrd);
+	free(c->cmdline);
+	berth_run_config_init(c);
+}
+
+static int no_memory(struct berth_err *err)
+{
+	return berth_err_set(err, -ENOMEM, "out of memory");
+}
+
+int berth_run_config_set(char **field, const char *value, struct berth_err *err)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return no_memory(err);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+int berth_run_config_add_device(struct berth_run_config *c, const char *device,
+				struct berth_err *err)
+{
+	char **more = realloc(c->devices, (c->nr_devices + 1) * sizeof(*more));
+
+	if (!more)
+		return no_memory(err);
+	c->devices = more;
+	more[c->nr_devices] = strdup(device);
+	if (!more[c->nr_devices])
+		return no_memory(err);
+	c->nr_devices++;
+	return 0;
+}
+
+/* --- numbers --- */
+
+int berth_parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret)
+{
+	uint64_t value = 0;
+
+	if (!*text || strlen(text) > 10)
+		return -EINVAL;
+	for (const char *c = text; *c; c++) {
+		if (*c < '0' || *c > '9')
+			return -EINVAL;
+		value = 10 * value + (uint64_t)(*c - '0');
+	}
+	if (value < min || value > max)
+		return -EINVAL;
+	*ret = (unsigned int)value;
+	return 0;
+}
+
+int berth_parse_size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	uint64_t value = 0;
+	const char *c = text, *unit;
+
+	for (; *c >= '0' && *c <= '9'; c++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
+			return -ERANGE;
+	}
+	unit = *c ? strchr(units, *c) : NULL;
+	if (c == text || !unit || (c[1] && strcmp(c + 1, "iB") != 0))
+		return -EINVAL;
+	if (__builtin_mul_overflow(value, UINT64_C(1) << (10 * (unit - units + 1)), ret))
+		return -ERANGE;
+	return 0;
+}
+
+char *berth_format_size(uint64_t bytes, char buf[static 24])
+{
+	static const char units[] = "KMGT";
+	unsigned int i = 0;
+
+	while (bytes && i < 4 && bytes % 1024 == 0) {
+		bytes /= 1024;
+		i++;
+	}
+	if (i)
+		snprintf(buf, 24, "%" PRIu64 "%c", bytes, units[i - 1]);
+	else
+		snprintf(buf, 24, "%" PRIu64, bytes);
+	return buf;
+}
+
+/* --- VM.json --- */
+
+/* A path of the file, relative to its folder. */
+static int set_path(char **field, const char *value, const char *file, struct berth_err *err)
+{
+	const char *slash = strrchr(file, '/');
+	char *path;
+
+	if (*value == '/' || !slash)
+		return berth_run_config_set(field, value, err);
+	if (asprintf(&path, "%.*s/%s", (int)(slash - file), file, value) < 0)
+		return no_memory(err);
+	free(*field);
+	*field = path;
+	return 0;
+}
+
+static int load_strings(struct berth_run_config *c, const struct berth_json_at *root,
+			const char *file, struct berth_err *err)
+{
+	const struct {
+		const char *key;
+		char **field;
+		bool is_path;
+	} rows[] = {
+		{ "name", &c->name, false },
+		{ "kernel", &c->kernel, true },
+		{ "initrd", &c->initrd, true },
+		{ "cmdline", &c->cmdline, false },
+	};
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		const char *value;
+		int r = berth_json_get_string(root, rows[i].key, &value, err);
+
+		if (r == BERTH_ABSENT)
+			continue;
+		if (r == 0)
+			r = rows[i].is_path ? set_path(rows[i].field, value, file, err) :
+					      berth_run_config_set(rows[i].field, value, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_numbers(struct berth_run_config *c, const struct berth_json_at *root,
+			struct berth_err *err)
+{
+	const char *memory;
+	int64_t cpus;
+	int r = berth_json_get_int(root, "cpus", 1, BERTH_VM_MAX_VCPUS, &cpus, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		c->nr_cpus = (unsigned int)cpus;
+	r = berth_json_get_string(root, "memory", &memory, err);
+	if (r == BERTH_ABSENT)
+		return 0;
+	if (r == 0 && berth_parse_size(memory, &c->memory) < 0) {
+		struct berth_json_at at = berth_json_member(root, "memory");
+
+		return berth_json_bad(&at, err, "'%s' is not a size; write \"512M\" or \"4G\"",
+				      memory);
+	}
+	return r;
+}
+
+static int load_devices(struct berth_run_config *c, const struct berth_json_at *root,
+			struct berth_err *err)
+{
+	struct berth_json_at devices;
+	int r = berth_json_get_array(root, "devices", &devices, err);
+
+	if (r == BERTH_ABSENT)
+		return 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(devices.value); i++) {
+		struct berth_json_at device = berth_json_element(&devices, i);
+
+		if (!json_is_string(device.value))
+			return berth_json_bad(&device, err,
+					      "a device is a string, \"0000:03:00.0\" or a name");
+		r = berth_run_config_add_device(c, json_string_value(device.value), err);
+	}
+	return r;
+}
+
+int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err)
+{
+	static const char *const keys[] = { "name", "kernel", "initrd",	 "cmdline",
+					    "cpus", "memory", "devices", NULL };
+	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
+	struct berth_json_at root;
+	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
+
+	if (r < 0)
+		return r;
+	root = berth_json_root(doc);
+	r = berth_json_only(&root, keys, err);
+	if (r == 0)
+		r = load_strings(c, &root, path, err);
+	if (r == 0)
+		r = load_numbers(c, &root, err);
+	if (r == 0)
+		r = load_devices(c, &root, err);
+	return r;
+}
+
+int berth_run_config_check(const struct berth_run_config *c, struct berth_err *err)
+{
+	if (!c->name)
+		return berth_err_set(err, -EINVAL,
+				     "the VM has no name; give --name or \"name\" in VM.json");
+	if (!berth_vm_name_valid(c->name))
+		return berth_err_set(err, -EINVAL,
+				     "VM name '%s': 1 to %d of A-Z a-z 0-9 . _ - are allowed, not "
+				     "starting with . or -",
+				     c->name, BERTH_VM_NAME_MAX);
+	if (!c->kernel)
+		return berth_err_set(err, -EINVAL,
+				     "VM %s has no kernel; give --kernel or \"kernel\" in VM.json",
+				     c->name);
+	if (c->nr_cpus < 1 || c->nr_cpus > BERTH_VM_MAX_VCPUS)
+		return berth_err_set(err, -EINVAL, "VM %s: %u CPUs; 1 to %d are possible", c->name,
+				     c->nr_cpus, BERTH_VM_MAX_VCPUS);
+	if (c->memory < BERTH_MEM_MIN || c->memory > BERTH_MEMORY_MAX)
+		return berth_err_set(err, -EINVAL,
+				     "VM %s: %" PRIu64 " bytes of memory; 16M to 8T are possible",
+				     c->name, c->memory);
+	if (c->memory % BERTH_MEMORY_ALIGN)
+		return berth_err_set(err, -EINVAL, "VM %s: memory must be a multiple of 1M",
+				     c->name);
+	if (c->cmdline && strlen(c->cmdline) > BERTH_VM_MAX_CMDLINE)
+		return berth_err_set(err, -EINVAL,
+				     "VM %s: the kernel command line is longer than %d bytes",
+				     c->name, BERTH_VM_MAX_CMDLINE);
+	return 0;
+}

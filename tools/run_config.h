@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What `berth run` is asked for, from VM.json (berth-vm(5)) and from the command line; the latter wins.
+ */
+#ifndef BERTH_TOOLS_RUN_CONFIG_H
+#define BERTH_TOOLS_RUN_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct berth_err;
+
+struct berth_run_config {
+	char *name;    /* owned */
+	char *kernel;  /* owned; path */
+	char *initrd;  /* owned; path, or NULL */
+	char *cmdline; /* owned; NULL: BERTH_RUN_CMDLINE */
+	unsigned int nr_cpus;
+	uint64_t memory; /* bytes */
+	char **devices;	 /* owned, each owned; as written: BDF, path, policy name, pool:NAME */
+	size_t nr_devices;
+};
+
+#define BERTH_RUN_CMDLINE "console=ttyS0"
+#define BERTH_RUN_MEMORY  (UINT64_C(1) << 30) /* bytes, when nothing is said */
+
+void berth_run_config_init(struct berth_run_config *c);
+void berth_run_config_done(struct berth_run_config *c);
+
+/**
+ * berth_run_config_load() - read a VM.json into @c, over what it holds
+ *
+ * Relative paths of kernel and initrd are taken from the folder of the file.
+ *
+ * Return: 0; -EINVAL bad content, "FILE:LINE:COLUMN: …"; -ENOENT, -EACCES, -errno of the file; -ENOMEM.
+ */
+int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err);
+
+/* Replace a string of @c. Return: 0; -ENOMEM. */
+int berth_run_config_set(char **field, const char *value, struct berth_err *err);
+int berth_run_config_add_device(struct berth_run_config *c, const char *device,
+				struct berth_err *err);
+
+/**
+ * berth_run_config_check() - is everything there, and possible
+ *
+ * Return: 0; -EINVAL and the sentence. Looks at no file and no device.
+ */
+int berth_run_config_check(const struct berth_run_config *c, struct berth_err *err);
+
+/**
+ * berth_parse_size() - "512M", "4G", "4GiB", "1T", "65536K"
+ *
+ * A number without a unit is refused: other tools read it as bytes or as MiB.
+ *
+ * Return: 0; -EINVAL malformed; -ERANGE over 2^64. *ret only on success.
+ */
+int berth_parse_size(const char *text, uint64_t *ret);
+
+/* "512M": the largest unit that divides @bytes. Returns @buf. */
+char *berth_format_size(uint64_t bytes, char buf[static 24]);
+
+/* A decimal number. Return: 0; -EINVAL not one, or outside @min … @max. */
+int berth_parse_number(const char *text, unsigned int min, unsigned int max, unsigned int *ret);
+
+#endif
