@@ -36,15 +36,10 @@ missing_of() {
 				n = split(want, name)
 				for (i = 1; i <= n; i++) {
 					p = name[i]
-					if (seen[p]++)
-						continue
-					if (!(p in version))
+					v = version[p]
+					sub(/^[0-9]+:/, "", v)
+					if (!(p in version) || (p == "qemu-system-x86" && v + 0 < least))
 						print p
-					else if (p == "qemu-system-x86") {
-						sub(/^[0-9]+:/, "", version[p])
-						if (version[p] + 0 < least)
-							print p
-					}
 				}
 			}'
 }

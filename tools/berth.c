@@ -25,6 +25,8 @@ static const struct berth_cmd *const commands[] = {
 	&berth_cmd_assign,
 	&berth_cmd_release,
 	&berth_cmd_status,
+	&berth_cmd_run,
+	&berth_cmd_vm,
 	&berth_cmd_sriov,
 	&berth_cmd_bind,
 	&berth_cmd_unbind,

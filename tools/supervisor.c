@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/host.h"
+#include "iommu/ioas.h"
+#include "tools/console.h"
+#include "tools/run_config.h"
+#include "tools/terminal.h"
+#include "tools/vm_devices.h"
+#include "tools/vm_dir.h"
+#include "tools/vm_loop.h"
+#include "tools/vm_spawn.h"
+#include "vmm/launch.h"
+
+#define BERTH_LOG "run"
+#include "base/log.h"
+
+/* Descriptors of berth-vmm beside those that come with devices: stdio, epoll, KVM, one per vCPU, eventfds. */
+#define SPARE_FDS 64
+/* What berth-vmm may lock when no device wants its RAM pinned: the kernel's own default. */
+#define MEMLOCK_DEFAULT (UINT64_C(8) << 20)
+
+struct supervisor {
+	struct berth_host *host;			/* borrowed */
+	const struct berth_run_config *config;		/* borrowed */
+	const struct berth_supervisor_options *options; /* borrowed */
+	struct berth_launch launch;			/* owned descriptors */
+	struct berth_vm_dir *dir;			/* owned */
+	struct berth_vm_info info;
+	struct berth_vm_devices devices;
+	struct berth_terminal *terminal; /* owned */
+	struct berth_console console;
+	struct berth_vm_process process;
+	struct berth_vm_loop *loop; /* owned */
+	struct berth_vm_ending ending;
+	int signal_fd; /* owned */
+	int listen_fd; /* borrowed from @dir */
+};
+
+/* --- files --- */
+
+static int open_regular(const char *path, const char *what, uint64_t *ret_size,
+			struct berth_err *err)
+{
+	/* O_NONBLOCK: a pipe or a device in the place of the file must not hold us up. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return berth_err_set(err, -errno, "%s %s: %s", what, path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return berth_err_set(err, -EINVAL, "%s %s: not a regular file", what, path);
+	}
+	*ret_size = (uint64_t)st.st_size;
+	return fd;
+}
+
+/*
+ * Is it worth taking devices from the host for this file? A look at its magic only; berth-vmm, which has nothing to lose,
+ * reads the rest. bzImage: "HdrS" at 0x202 (Documentation/arch/x86/boot.rst); else ELF.
+ */
+static int check_kernel(int fd, const char *path, struct berth_err *err)
+{
+	char head[0x206] = "";
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	if (n < 0)
+		return berth_err_set(err, -errno, "kernel %s: %s", path, strerror(errno));
+	if (n >= 4 && memcmp(head, "\177ELF", 4) == 0)
+		return 0;
+	if (n == (ssize_t)sizeof(head) && memcmp(head + 0x202, "HdrS", 4) == 0)
+		return 0;
+	return berth_err_set(err, -ENOEXEC,
+			     "kernel %s: not a kernel, neither bzImage nor ELF with a PVH entry",
+			     path);
+}
+
+static int open_kvm(const struct berth_host *host, unsigned int nr_cpus, struct berth_err *err)
+{
+	int fd = openat(host->dev_fd, "kvm", O_RDWR | O_CLOEXEC), max;
+
+	if (fd < 0)
+		return berth_err_set(
+			err, -errno, "/dev/kvm: %s%s", strerror(errno),
+			errno == ENOENT || errno == ENODEV ?
+				"; switch virtualisation on in the firmware and load the module "
+				"kvm_intel or kvm_amd" :
+				"");
+	max = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	if (max > 0 && nr_cpus > (unsigned int)max) {
+		close(fd);
+		return berth_err_set(err, -EINVAL, "%u CPUs: KVM on this host allows %d", nr_cpus,
+				     max);
+	}
+	return fd;
+}
+
+static int open_files(const struct berth_host *host, const struct berth_run_config *c,
+		      struct berth_launch *l, struct berth_err *err)
+{
+	uint64_t size;
+	int r;
+
+	l->kernel_fd = r = open_regular(c->kernel, "kernel", &size, err);
+	if (r >= 0)
+		r = check_kernel(l->kernel_fd, c->kernel, err);
+	if (r >= 0 && c->initrd) {
+		l->initrd_fd = r = open_regular(c->initrd, "initrd", &size, err);
+		if (r >= 0 && size >= c->memory)
+			r = berth_err_set(err, -EFBIG,
+					  "initrd %s: %" PRIu64 " bytes do not fit into %" PRIu64
+					  " bytes of memory; give the VM more with --memory",
+					  c->initrd, size, c->memory);
+	}
+	if (r >= 0)
+		l->kvm_fd = r = open_kvm(host, c->nr_cpus, err);
+	return r < 0 ? r : 0;
+}
+
+int berth_supervisor_check(const struct berth_host *host, const struct berth_run_config *config,
+			   struct berth_err *err)
+{
+	struct berth_launch l;
+	int r;
+
+	berth_launch_init(&l);
+	r = open_files(host, config, &l, err);
+	berth_launch_done(&l);
+	return r;
+}
+
+/* --- up --- */
+
+static int block_signals(struct supervisor *s, struct berth_err *err)
+{
+	sigset_t set;
+
+	berth_vm_loop_signals(&set);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return berth_err_set(err, -errno, "blocking signals: %s", strerror(errno));
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signal_fd < 0 ? berth_err_set(err, -errno, "signalfd: %s", strerror(errno)) : 0;
+}
+
+static void fill_launch(struct supervisor *s)
+{
+	const struct berth_run_config *c = s->config;
+	struct berth_launch *l = &s->launch;
+
+	snprintf(l->name, sizeof(l->name), "%s", c->name);
+	snprintf(l->cmdline, sizeof(l->cmdline), "%s", c->cmdline ? c->cmdline : BERTH_RUN_CMDLINE);
+	l->nr_cpus = c->nr_cpus;
+	l->memory = c->memory;
+}
+
+static int take_dir(struct supervisor *s, struct berth_err *err)
+{
+	int r = berth_vm_dir_take(&s->dir, s->host, s->config->name, err);
+
+	if (r == 0)
+		r = berth_vm_dir_take_uid(s->dir, &s->launch.uid, err);
+	if (r == 0)
+		s->listen_fd = r = berth_vm_dir_listen(s->dir, err);
+	return r < 0 || r == BERTH_REFUSED ? r : 0;
+}
+
+/* Only for `berth vm` and for the words to a second supervisor: the VM runs without. */
+static void write_info(struct supervisor *s)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+
+	if (berth_vm_dir_write(s->dir, &s->info, &err) < 0)
+		log_warn("%s, going on without", err.text);
+}
+
+static void fill_info(struct supervisor *s)
+{
+	struct berth_vm_info *i = &s->info;
+
+	snprintf(i->name, sizeof(i->name), "%s", s->launch.name);
+	snprintf(i->kernel, sizeof(i->kernel), "%s", s->config->kernel);
+	i->nr_cpus = s->launch.nr_cpus;
+	i->memory = s->launch.memory;
+	i->uid = s->launch.uid;
+	i->since = (int64_t)time(NULL);
+	i->nr_devices = s->launch.nr_devices;
+	for (unsigned int k = 0; k < i->nr_devices; k++)
+		i->devices[k] = s->launch.devices[k].host;
+}
+
+static int take_devices(struct supervisor *s, struct berth_err *err)
+{
+	int r = berth_vm_devices_claim(&s->devices, s->config->name, s->config->devices,
+				       s->config->nr_devices, err);
+
+	if (r == 0)
+		r = berth_vm_devices_open(&s->devices, err);
+	if (r == 0)
+		r = berth_vm_devices_lend(&s->devices, &s->launch, err);
+	return r;
+}
+
+static int open_console(struct supervisor *s, struct berth_err *err)
+{
+	int sock[2], r = berth_terminal_open(&s->terminal, s->options->console, err);
+
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+		return berth_err_set(err, -errno, "socket for the console: %s", strerror(errno));
+	berth_console_init(&s->console, s->terminal, sock[0]);
+	s->launch.console_fd = sock[1];
+	return 0;
+}
+
+static struct berth_vm_limits limits_for(const struct supervisor *s)
+{
+	struct berth_vm_limits limits = { .memlock = MEMLOCK_DEFAULT, .nofile = SPARE_FDS };
+
+	if (s->launch.nr_devices)
+		limits.memlock = berth_ioas_memlock_need(s->launch.memory);
+	limits.nofile += s->launch.nr_cpus + s->launch.nr_groups + s->launch.nr_devices +
+			 berth_vm_devices_nr_fds(&s->devices);
+	return limits;
+}
+
+static int start_process(struct supervisor *s, struct berth_err *err)
+{
+	struct berth_vm_limits limits = limits_for(s);
+	int r = berth_vm_spawn(&s->process, s->launch.name, &limits, err);
+
+	if (r < 0)
+		return r;
+	s->devices.used = true;
+	s->info.vmm_pid = s->process.pid;
+	r = berth_launch_send(s->process.control_fd, &s->launch, err);
+	if (r < 0)
+		berth_vm_process_kill(&s->process);
+	/* Our copies: what berth-vmm has must end when it ends. */
+	berth_launch_done(&s->launch);
+	return r;
+}
+
+static void on_running(void *arg)
+{
+	struct supervisor *s = arg;
+
+	log_info("VM %s runs as process %d", s->config->name, (int)s->process.pid);
+}
+
+static int supervise(struct supervisor *s, struct berth_err *err)
+{
+	struct berth_vm_loop_config config = {
+		.name = s->config->name,
+		.process = &s->process,
+		.console = &s->console,
+		.listen_fd = s->listen_fd,
+		.signal_fd = s->signal_fd,
+		.memory = s->config->memory,
+		.timeout_s = s->options->timeout_s,
+		.on_running = on_running,
+		.arg = s,
+	};
+	int r = berth_vm_loop_run(&s->loop, &config, &s->ending, err);
+
+	return r < 0 ? r : berth_vm_ending_judge(&s->ending, s->config->name, err);
+}
+
+static int bring_up(struct supervisor *s, struct berth_err *err)
+{
+	int r = block_signals(s, err);
+
+	if (r == 0)
+		r = open_files(s->host, s->config, &s->launch, err);
+	if (r == 0)
+		r = take_dir(s, err);
+	if (r != 0)
+		return r;
+	fill_info(s);
+	write_info(s);
+	r = take_devices(s, err);
+	if (r == 0 && berth_vm_loop_interrupted(s->signal_fd))
+		r = berth_err_set(err, -EINTR, "VM %s: interrupted before it was started",
+				  s->config->name);
+	if (r == 0)
+		r = open_console(s, err);
+	if (r != 0)
+		return r;
+	fill_info(s);
+	r = start_process(s, err);
+	write_info(s);
+	return r;
+}
+
+/* --- down --- */
+
+static void end_process(struct supervisor *s)
+{
+	berth_console_done(&s->console);
+	berth_vm_process_done(&s->process);
+	berth_launch_done(&s->launch);
+	berth_terminal_close(s->terminal);
+	s->terminal = NULL;
+}
+
+/* Return: what should be reported: @r, or the first thing that went wrong on the way down. */
+static int take_down(struct supervisor *s, int r, struct berth_err *err)
+{
+	struct berth_err down = BERTH_ERR_INIT;
+	int r2;
+
+	end_process(s);
+	r2 = berth_vm_devices_give_back(&s->devices, &down);
+	if (r2 != 0 && r != 0)
+		log_warn("%s", down.text);
+	else if (r2 != 0)
+		r = berth_err_set(err, r2, "%s", down.text);
+	/* For `berth vm kill` a VM that was killed has ended well. */
+	berth_vm_loop_free(s->loop, r == 0 || (s->ending.stop == BERTH_VM_STOP_KILLED && r2 == 0) ?
+					    "ok" :
+					    err->text);
+	berth_vm_dir_drop(s->dir);
+	berth_closep(&s->signal_fd);
+	return r;
+}
+
+int berth_supervisor_run(struct berth_host *host, const struct berth_run_config *config,
+			 const struct berth_supervisor_options *options, struct berth_err *err)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	s->host = host;
+	s->config = config;
+	s->options = options;
+	s->signal_fd = s->console.sock = -1;
+	s->process = (struct berth_vm_process)BERTH_VM_PROCESS_INIT;
+	berth_launch_init(&s->launch);
+	berth_vm_devices_init(&s->devices, host);
+	fill_launch(s);
+	r = bring_up(s, err);
+	/* Also when the launch failed half-way: a process that was started is waited for. */
+	if (s->process.pid > 0) {
+		int r2 = supervise(s, err);
+
+		r = r ? r : r2;
+	}
+	r = take_down(s, r, err);
+	free(s);
+	return r;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/vm_devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "iommu/ioas.h"
+#include "manager/claim.h"
+#include "manager/manager.h"
+#include "manager/report.h"
+#include "vfio/device.h"
+#include "vfio/reset.h"
+#include "vmm/passthru.h"
+
+#define BERTH_LOG "run"
+#include "base/log.h"
+
+void berth_vm_devices_init(struct berth_vm_devices *d, struct berth_host *host)
+{
+	*d = (struct berth_vm_devices){ .host = host };
+}
+
+static void log_report(struct berth_report *report)
+{
+	for (size_t i = 0; i < report->nr; i++)
+		log_info("%s", report->lines[i]);
+	berth_report_done(report);
+}
+
+static int claim(struct berth_vm_devices *d, const char *vm, char *const *names, size_t nr,
+		 struct berth_report *report, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	int r = berth_manager_open(&m, d->host, BERTH_MANAGER_CHANGE, report, err);
+
+	if (r != 0)
+		return r;
+	return berth_manager_claim(m, vm, (const char *const *)names, nr, getpid(), &d->claim,
+				   report, err);
+}
+
+int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
+			   size_t nr, struct berth_err *err)
+{
+	struct berth_report report = BERTH_REPORT_INIT;
+	int r;
+
+	if (nr == 0)
+		return 0;
+	r = claim(d, vm, names, nr, &report, err);
+	log_report(&report);
+	return r;
+}
+
+static int reset_before_use(struct berth_vm_devices *d, struct berth_err *err)
+{
+	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
+	int r = berth_reset_devices(d->io, d->devs, d->claim->nr_devs, BERTH_RESET_BEFORE_USE,
+				    results, err);
+
+	for (size_t i = 0; i < d->claim->nr_devs; i++)
+		log_info("%s", results[i].sentence);
+	return r;
+}
+
+int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err)
+{
+	int r;
+
+	if (!d->claim)
+		return 0;
+	if (d->claim->nr_devs > BERTH_LAUNCH_DEVICES)
+		return berth_err_set(err, -E2BIG,
+				     "VM %s: its groups hold %zu functions; %d are possible",
+				     d->claim->vm, d->claim->nr_devs, BERTH_LAUNCH_DEVICES);
+	r = berth_ioas_open(&d->io, BERTH_IOAS_TYPE1, d->host, err);
+	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++)
+		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
+	return r == 0 ? reset_before_use(d, err) : r;
+}
+
+static bool goes_to_guest(const struct berth_vm_claim *c, size_t i)
+{
+	for (size_t k = 0; k < c->nr_devs; k++) {
+		if (c->devs[k].asked && c->devs[k].group == c->devs[i].group &&
+		    berth_bdf_same_slot(c->devs[k].at, c->devs[i].at))
+			return true;
+	}
+	return false;
+}
+
+static int dup_fd(int fd, int *ret, struct berth_err *err)
+{
+	*ret = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return *ret < 0 ? berth_err_set(err, -errno, "descriptors for berth-vmm: %s",
+					strerror(errno)) :
+			  0;
+}
+
+/* Only groups that hold a device of the guest: berth-vmm gets nothing that it does not use. */
+static int lend_group(struct berth_vm_devices *d, struct berth_launch *l, unsigned int number,
+		      unsigned int *ret, struct berth_err *err)
+{
+	size_t nr;
+	const struct berth_ioas_group *groups = berth_ioas_groups(d->io, &nr);
+	unsigned int at = 0;
+
+	while (at < l->nr_groups && l->groups[at].number != number)
+		at++;
+	*ret = at;
+	if (at < l->nr_groups)
+		return 0;
+	for (size_t i = 0; i < nr && at < BERTH_LAUNCH_GROUPS; i++) {
+		if (groups[i].id != number)
+			continue;
+		l->groups[at].number = number;
+		l->nr_groups++;
+		return dup_fd(groups[i].fd, &l->groups[at].fd, err);
+	}
+	return berth_err_set(err, -E2BIG, "group %u: not open, or more than %d groups", number,
+			     BERTH_LAUNCH_GROUPS);
+}
+
+static int lend_device(struct berth_vm_devices *d, struct berth_launch *l, size_t i,
+		       struct berth_err *err)
+{
+	struct berth_launch_device *to = &l->devices[l->nr_devices];
+	int r = lend_group(d, l, d->claim->devs[i].group, &to->group, err);
+
+	if (r == 0)
+		r = dup_fd(berth_vfio_device_fd(d->devs[i]), &to->fd, err);
+	if (r < 0)
+		return r;
+	to->host = d->claim->devs[i].at;
+	l->nr_devices++;
+	return 0;
+}
+
+int berth_vm_devices_lend(struct berth_vm_devices *d, struct berth_launch *l, struct berth_err *err)
+{
+	int r;
+
+	if (!d->claim)
+		return 0;
+	r = dup_fd(berth_ioas_fd(d->io), &l->container_fd, err);
+	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++) {
+		if (goes_to_guest(d->claim, i))
+			r = lend_device(d, l, i, err);
+	}
+	return r == 0 ? berth_launch_place(l, err) : r;
+}
+
+uint64_t berth_vm_devices_nr_fds(const struct berth_vm_devices *d)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; d->claim && i < d->claim->nr_devs; i++) {
+		if (d->devs[i])
+			sum += berth_passthru_nr_fds(d->devs[i]);
+	}
+	return sum;
+}
+
+/* Write into the claim what became of each device. Return: 0; BERTH_REFUSED; the first failure is in @err. */
+static int reset_after_use(struct berth_vm_devices *d, struct berth_err *err)
+{
+	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
+	struct berth_vm_claim *c = d->claim;
+	int r = 0;
+
+	if (d->used)
+		r = berth_reset_devices(d->io, d->devs, c->nr_devs, BERTH_RESET_AFTER_USE, results,
+					err);
+	for (size_t i = 0; i < c->nr_devs; i++) {
+		c->devs[i].reset_ok = !d->used || results[i].proven;
+		snprintf(c->devs[i].reset_how, sizeof(c->devs[i].reset_how), "%s",
+			 d->used ? berth_reset_method_name(results[i].method) : "unused");
+		if (d->used)
+			log_info("%s", results[i].sentence);
+	}
+	return r;
+}
+
+static void close_all(struct berth_vm_devices *d)
+{
+	for (size_t i = 0; i < BERTH_LAUNCH_DEVICES; i++) {
+		berth_vfio_device_close(d->devs[i]);
+		d->devs[i] = NULL;
+	}
+	berth_ioas_close(d->io);
+	d->io = NULL;
+}
+
+static int unclaim(struct berth_vm_devices *d, struct berth_report *report, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	int r = berth_manager_open(&m, d->host, BERTH_MANAGER_CHANGE, report, err);
+
+	return r != 0 ? r : berth_manager_unclaim(m, d->claim, report, err);
+}
+
+int berth_vm_devices_give_back(struct berth_vm_devices *d, struct berth_err *err)
+{
+	struct berth_report report = BERTH_REPORT_INIT;
+	int r, r2;
+
+	if (!d->claim)
+		return 0;
+	r = reset_after_use(d, err);
+	close_all(d);
+	r2 = unclaim(d, &report, err);
+	log_report(&report);
+	berth_vm_claim_free(d->claim);
+	berth_vm_devices_init(d, d->host);
+	return r ? r : r2;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The devices of a VM that the supervisor runs: claimed, opened, reset, lent to berth-vmm, reset again, given back.
+ *
+ * The supervisor keeps its own descriptors of container, groups and devices while berth-vmm uses copies. So they stay ours
+ * when berth-vmm dies: no other process can open the group in between, guest RAM that a device may still write to stays
+ * pinned until the reset, and the reset is ours to do and to verify instead of a side effect of the last close.
+ */
+#ifndef BERTH_TOOLS_VM_DEVICES_H
+#define BERTH_TOOLS_VM_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmm/launch.h"
+
+struct berth_vm_claim;
+struct berth_err;
+struct berth_host;
+struct berth_ioas;
+struct berth_vfio_device;
+
+struct berth_vm_devices {
+	struct berth_host *host;      /* borrowed, outlives us */
+	struct berth_vm_claim *claim; /* owned; NULL: no devices */
+	struct berth_ioas *io;	      /* owned; NULL: not open */
+	struct berth_vfio_device
+		*devs[BERTH_LAUNCH_DEVICES]; /* owned; as in the claim, NULL: not open */
+	bool used;			     /* berth-vmm has them, or had */
+};
+
+void berth_vm_devices_init(struct berth_vm_devices *d, struct berth_host *host);
+
+/**
+ * berth_vm_devices_claim() - make them ours: policy and safety asked, bound to vfio-pci, recorded
+ * @names: as written by the user; @nr may be 0, then nothing happens
+ *
+ * Return: what berth_manager_open() and berth_manager_claim() return.
+ */
+int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
+			   size_t nr, struct berth_err *err);
+
+/**
+ * berth_vm_devices_open() - open every function claimed, and reset them before use
+ *
+ * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_open() and berth_vfio_device_open() return.
+ */
+int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err);
+
+/**
+ * berth_vm_devices_lend() - copies of the descriptors into @l, and a place in the guest for each device
+ *
+ * What was asked for and what shares a slot with it; the rest of a group stays with the supervisor, out of the host's reach.
+ *
+ * Return: 0; -E2BIG; -EMFILE.
+ */
+int berth_vm_devices_lend(struct berth_vm_devices *d, struct berth_launch *l,
+			  struct berth_err *err);
+
+/* Descriptors that berth-vmm will open for interrupts. */
+uint64_t berth_vm_devices_nr_fds(const struct berth_vm_devices *d);
+
+/**
+ * berth_vm_devices_give_back() - reset after use, close, and back to where they came from
+ *
+ * The mirror of all the above, from any state. Every step is tried, whatever became of the one before.
+ *
+ * Return: 0; BERTH_REFUSED a reset is not proven (the device stays quarantined with the VM) or berth-vmm still lives; -errno.
+ */
+int berth_vm_devices_give_back(struct berth_vm_devices *d, struct berth_err *err);
+
+#endif

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/vm_loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "tools/console.h"
+#include "tools/terminal.h"
+
+#define BERTH_LOG "berth-vmm"
+#include "base/log.h"
+
+#define MAX_CLIENTS 8
+
+/* Diagnostics of berth-vmm that we pass on: so many at once, and so many a second. It is confined, and may be hostile. */
+#define LINES_BURST	 20
+#define LINES_PER_SECOND 10
+
+enum phase { CONFINING, MAKING, RUNNING, STOPPING, DYING };
+
+enum {
+	POLL_PROCESS,
+	POLL_CONTROL,
+	POLL_SIGNAL,
+	POLL_LISTEN,
+	POLL_STDERR,
+	POLL_CLIENT,
+	POLL_CONSOLE = POLL_CLIENT + MAX_CLIENTS
+};
+#define NR_POLLS (POLL_CONSOLE + BERTH_CONSOLE_POLLS)
+
+struct berth_vm_loop {
+	struct berth_vm_loop_config config;
+	struct berth_vm_ending end;
+	enum phase phase;
+	int64_t deadline;    /* ms; of the phase; INT64_MAX: none */
+	int64_t end_of_time; /* ms; of --timeout */
+	bool control_open;
+	int clients[MAX_CLIENTS]; /* owned, -1: free */
+	char line[512];		  /* of its stderr, so far */
+	size_t line_len;
+	int64_t line_credit; /* ms worth of lines */
+	int64_t line_time;   /* ms */
+	unsigned int lines_dropped;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void berth_vm_loop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGCONT);
+}
+
+/* Return: the next signal; 0 none. */
+static int next_signal(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo :
+									       0;
+}
+
+bool berth_vm_loop_interrupted(int signal_fd)
+{
+	bool yes = false;
+	int sig;
+
+	while ((sig = next_signal(signal_fd)) != 0)
+		yes |= sig != SIGCONT;
+	return yes;
+}
+
+/* --- ending it --- */
+
+static void kill_it(struct berth_vm_loop *l)
+{
+	if (l->phase == DYING)
+		return;
+	berth_vm_process_kill(l->config.process);
+	l->phase = DYING;
+	l->deadline = now_ms() + BERTH_VM_DIE_MS;
+}
+
+static void ask_to_end(struct berth_vm_loop *l, enum berth_vm_stop why)
+{
+	if (l->end.stop == BERTH_VM_STOP_NOT)
+		l->end.stop = why;
+	if (l->phase >= STOPPING || !l->control_open)
+		return;
+	/* Before GO it listens to nothing else. */
+	if (l->phase == CONFINING ||
+	    berth_control_say(l->config.process->control_fd, BERTH_CONTROL_STOP) < 0) {
+		kill_it(l);
+		return;
+	}
+	l->phase = STOPPING;
+	l->deadline = now_ms() + BERTH_VM_STOP_MS;
+}
+
+static void ask_or_kill(struct berth_vm_loop *l)
+{
+	if (l->phase < STOPPING) {
+		ask_to_end(l, BERTH_VM_STOP_ASKED);
+		return;
+	}
+	l->end.stop = BERTH_VM_STOP_KILLED;
+	kill_it(l);
+}
+
+static void on_deadline(struct berth_vm_loop *l)
+{
+	switch (l->phase) {
+	case CONFINING:
+	case MAKING:
+		l->end.stop = BERTH_VM_STOP_SILENT;
+		kill_it(l);
+		break;
+	case RUNNING:
+	case STOPPING:
+		kill_it(l);
+		break;
+	case DYING:
+		break;
+	}
+}
+
+/* --- what comes in --- */
+
+static void on_running(struct berth_vm_loop *l)
+{
+	l->end.ran = true;
+	if (l->phase == MAKING) {
+		l->phase = RUNNING;
+		l->deadline = INT64_MAX;
+	}
+	if (l->config.on_running)
+		l->config.on_running(l->config.arg);
+}
+
+static void on_message(struct berth_vm_loop *l, const struct berth_control *msg)
+{
+	switch (msg->type) {
+	case BERTH_CONTROL_CONFINED:
+		if (l->phase != CONFINING)
+			return;
+		l->phase = MAKING;
+		l->deadline = now_ms() + BERTH_VM_MAKE_MS +
+			      (int64_t)(l->config.memory >> 30) * BERTH_VM_MAKE_MS_PER_GIB;
+		if (berth_control_say(l->config.process->control_fd, BERTH_CONTROL_GO) < 0)
+			kill_it(l);
+		return;
+	case BERTH_CONTROL_RUNNING:
+		on_running(l);
+		return;
+	case BERTH_CONTROL_ENDED:
+		if (!l->end.said)
+			l->end.ended = *msg;
+		l->end.said = true;
+		if (l->phase < STOPPING) {
+			l->phase = STOPPING;
+			l->deadline = now_ms() + BERTH_VM_STOP_MS;
+		}
+		return;
+	case BERTH_CONTROL_GO:
+	case BERTH_CONTROL_STOP:
+		return; /* ours to say */
+	}
+}
+
+static void on_control(struct berth_vm_loop *l)
+{
+	struct berth_control msg;
+	int r = berth_control_recv(l->config.process->control_fd, &msg);
+
+	if (r == 0) {
+		on_message(l, &msg);
+		return;
+	}
+	l->control_open = false;
+	/* A peer that speaks nonsense has been taken over; one that is gone ends by itself. */
+	if (r == -EPROTO) {
+		log_warn("VM %s: berth-vmm sent a malformed message, killing it", l->config.name);
+		kill_it(l);
+	}
+}
+
+static void on_signals(struct berth_vm_loop *l)
+{
+	int sig;
+
+	while ((sig = next_signal(l->config.signal_fd)) != 0) {
+		if (sig == SIGCONT)
+			berth_terminal_resume(l->config.console->terminal);
+		else
+			ask_or_kill(l);
+	}
+}
+
+static void show_line(struct berth_vm_loop *l)
+{
+	int64_t now = now_ms();
+
+	l->line[l->line_len] = '\0';
+	l->line_len = 0;
+	l->line_credit += now - l->line_time;
+	l->line_time = now;
+	if (l->line_credit > LINES_BURST * 1000 / LINES_PER_SECOND)
+		l->line_credit = LINES_BURST * 1000 / LINES_PER_SECOND;
+	if (l->line_credit < 1000 / LINES_PER_SECOND) {
+		l->lines_dropped++;
+		return;
+	}
+	l->line_credit -= 1000 / LINES_PER_SECOND;
+	log_warn("VM %s: %s", l->config.name, l->line);
+}
+
+static void on_stderr(struct berth_vm_loop *l)
+{
+	char buf[1024];
+	ssize_t n = read(l->config.process->stderr_fd, buf, sizeof(buf));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		berth_closep(&l->config.process->stderr_fd);
+		l->config.process->stderr_fd = -1;
+	}
+	for (ssize_t i = 0; i < n; i++) {
+		if (buf[i] != '\n' && l->line_len < sizeof(l->line) - 1)
+			l->line[l->line_len++] = buf[i];
+		if (buf[i] == '\n' || l->line_len == sizeof(l->line) - 1)
+			show_line(l);
+	}
+}
+
+/* --- requests --- */
+
+static void on_listen(struct berth_vm_loop *l)
+{
+	int fd = accept4(l->config.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	for (int i = 0; fd >= 0 && i < MAX_CLIENTS; i++) {
+		if (l->clients[i] < 0) {
+			l->clients[i] = fd;
+			return;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_client(struct berth_vm_loop *l, int *client)
+{
+	static const char unknown[] = "this supervisor knows the requests stop and kill";
+	char buf[BERTH_VM_REQUEST_MAX];
+	ssize_t n = recv(*client, buf, sizeof(buf) - 1, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		buf[n] = '\0';
+		if (strcmp(buf, "stop") == 0) {
+			ask_to_end(l, BERTH_VM_STOP_ASKED);
+			return;
+		}
+		if (strcmp(buf, "kill") == 0) {
+			l->end.stop = BERTH_VM_STOP_KILLED;
+			kill_it(l);
+			return;
+		}
+		send(*client, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
+	}
+	close(*client);
+	*client = -1;
+}
+
+/* --- the loop --- */
+
+static void fill_polls(const struct berth_vm_loop *l, struct pollfd polls[static NR_POLLS])
+{
+	const struct berth_vm_process *p = l->config.process;
+	bool room = false;
+
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		polls[POLL_CLIENT + i] = (struct pollfd){ .fd = l->clients[i], .events = POLLIN };
+		room |= l->clients[i] < 0;
+	}
+	polls[POLL_PROCESS] = (struct pollfd){ .fd = p->pidfd, .events = POLLIN };
+	polls[POLL_CONTROL] =
+		(struct pollfd){ .fd = l->control_open ? p->control_fd : -1, .events = POLLIN };
+	polls[POLL_SIGNAL] = (struct pollfd){ .fd = l->config.signal_fd, .events = POLLIN };
+	polls[POLL_LISTEN] =
+		(struct pollfd){ .fd = room ? l->config.listen_fd : -1, .events = POLLIN };
+	polls[POLL_STDERR] = (struct pollfd){ .fd = p->stderr_fd, .events = POLLIN };
+	berth_console_poll(l->config.console, polls + POLL_CONSOLE);
+}
+
+static int poll_timeout(const struct berth_vm_loop *l)
+{
+	int64_t until = l->deadline < l->end_of_time ? l->deadline : l->end_of_time, left;
+
+	if (until == INT64_MAX)
+		return -1;
+	left = until - now_ms();
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_POLLS])
+{
+	if (polls[POLL_CONTROL].revents)
+		on_control(l);
+	if (polls[POLL_SIGNAL].revents)
+		on_signals(l);
+	if (polls[POLL_STDERR].revents)
+		on_stderr(l);
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		if (polls[POLL_CLIENT + i].revents)
+			on_client(l, &l->clients[i]);
+	}
+	if (polls[POLL_LISTEN].revents)
+		on_listen(l);
+	if (berth_console_serve(l->config.console, polls + POLL_CONSOLE))
+		ask_or_kill(l);
+	if (now_ms() >= l->deadline)
+		on_deadline(l);
+	if (now_ms() >= l->end_of_time) {
+		l->end_of_time = INT64_MAX;
+		ask_to_end(l, BERTH_VM_STOP_TIMEOUT);
+	}
+}
+
+/* Take the exit status, and what it said before. */
+static void reap(struct berth_vm_loop *l)
+{
+	siginfo_t info = { 0 };
+
+	while (l->control_open) {
+		struct pollfd p = { .fd = l->config.process->control_fd, .events = POLLIN };
+
+		if (poll(&p, 1, 0) != 1)
+			break;
+		on_control(l);
+	}
+	while (l->config.process->stderr_fd >= 0) {
+		struct pollfd p = { .fd = l->config.process->stderr_fd, .events = POLLIN };
+
+		if (poll(&p, 1, 0) != 1)
+			break;
+		on_stderr(l);
+	}
+	if (l->line_len)
+		show_line(l);
+	if (l->lines_dropped)
+		log_warn("VM %s: %u more lines dropped", l->config.name, l->lines_dropped);
+	if (waitid(P_PIDFD, (id_t)l->config.process->pidfd, &info, WEXITED) < 0)
+		return;
+	l->end.reaped = true;
+	l->end.signalled = info.si_code != CLD_EXITED;
+	l->end.status = info.si_status;
+}
+
+int berth_vm_loop_run(struct berth_vm_loop **ret_loop, const struct berth_vm_loop_config *config,
+		      struct berth_vm_ending *ret, struct berth_err *err)
+{
+	struct berth_vm_loop *l = calloc(1, sizeof(*l));
+	struct pollfd polls[NR_POLLS];
+	int64_t start = now_ms();
+
+	if (!l)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	l->config = *config;
+	l->control_open = true;
+	l->deadline = start + BERTH_VM_CONFINE_MS;
+	l->end_of_time = config->timeout_s ? start + 1000ll * config->timeout_s : INT64_MAX;
+	l->line_time = start;
+	l->line_credit = LINES_BURST * 1000 / LINES_PER_SECOND;
+	for (int i = 0; i < MAX_CLIENTS; i++)
+		l->clients[i] = -1;
+	for (;;) {
+		fill_polls(l, polls);
+		if (poll(polls, NR_POLLS, poll_timeout(l)) < 0)
+			continue; /* EINTR; our signals are blocked, so hardly ever */
+		if (polls[POLL_PROCESS].revents) {
+			reap(l);
+			break;
+		}
+		serve(l, polls);
+		if (l->phase == DYING && now_ms() >= l->deadline)
+			break;
+	}
+	berth_console_drain(config->console, 2000);
+	*ret = l->end;
+	*ret_loop = l;
+	return 0;
+}
+
+void berth_vm_loop_free(struct berth_vm_loop *loop, const char *answer)
+{
+	if (!loop)
+		return;
+	for (int i = 0; i < MAX_CLIENTS; i++) {
+		if (loop->clients[i] < 0)
+			continue;
+		send(loop->clients[i], answer, strnlen(answer, BERTH_VM_REQUEST_MAX - 1),
+		     MSG_NOSIGNAL);
+		close(loop->clients[i]);
+	}
+	free(loop);
+}
+
+static int judge_stop(const struct berth_vm_ending *end, const char *name, struct berth_err *err)
+{
+	switch (end->stop) {
+	case BERTH_VM_STOP_NOT:
+		break;
+	case BERTH_VM_STOP_ASKED:
+		return berth_err_set(err, -EIO, "VM %s did not stop in %d s and was killed", name,
+				     BERTH_VM_STOP_MS / 1000);
+	case BERTH_VM_STOP_KILLED:
+		return berth_err_set(err, -EIO, "VM %s was killed as asked", name);
+	case BERTH_VM_STOP_TIMEOUT:
+		return berth_err_set(err, -ETIMEDOUT, "VM %s still ran when its time was up", name);
+	case BERTH_VM_STOP_SILENT:
+		return berth_err_set(err, -ETIMEDOUT,
+				     "VM %s: berth-vmm did not get as far as %s in time", name,
+				     end->ran ? "running" : "making the VM");
+	}
+	if (end->signalled && end->status == SIGSYS)
+		return berth_err_set(
+			err, -EIO,
+			"VM %s: berth-vmm made a system call outside its list and was killed: a "
+			"bug or an attack; the kernel log names the call (type=1326)",
+			name);
+	if (end->signalled)
+		return berth_err_set(err, -EIO, "VM %s: berth-vmm was killed by signal %d (%s)",
+				     name, end->status, strsignal(end->status));
+	return berth_err_set(err, -EIO, "VM %s: berth-vmm ended with status %d and said nothing",
+			     name, end->status);
+}
+
+int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
+			  struct berth_err *err)
+{
+	if (!end->reaped)
+		return berth_err_set(
+			err, -EIO,
+			"VM %s: berth-vmm does not die of SIGKILL; it waits inside the kernel",
+			name);
+	if (!end->said)
+		return judge_stop(end, name, err);
+	switch (end->ended.outcome) {
+	case BERTH_ENDED_POWEROFF:
+	case BERTH_ENDED_REBOOT:
+	case BERTH_ENDED_STOPPED:
+		if (end->stop == BERTH_VM_STOP_TIMEOUT && end->ended.outcome == BERTH_ENDED_STOPPED)
+			return judge_stop(end, name, err);
+		return 0;
+	case BERTH_ENDED_CRASHED:
+	case BERTH_ENDED_FAILED:
+		break;
+	}
+	return berth_err_set(err, -EIO, "VM %s: %s", name, end->ended.text);
+}
+
+/* --- the other end --- */
+
+int berth_vm_request(int sock, const char *what, unsigned int timeout_ms, struct berth_err *err)
+{
+	char buf[BERTH_VM_REQUEST_MAX];
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	ssize_t n;
+	int r;
+
+	if (send(sock, what, strlen(what), MSG_NOSIGNAL) < 0)
+		return berth_err_set(err, -errno, "asking the supervisor: %s", strerror(errno));
+	do {
+		r = poll(&p, 1, (int)timeout_ms);
+	} while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return berth_err_set(err, -ETIMEDOUT,
+				     "the VM has not ended after %u s; it was asked to",
+				     timeout_ms / 1000);
+	n = r < 0 ? -1 : recv(sock, buf, sizeof(buf) - 1, 0);
+	if (n <= 0)
+		return berth_err_set(err, -EIO,
+				     "the supervisor ended without an answer; see 'berth status'");
+	buf[n] = '\0';
+	return strcmp(buf, "ok") == 0 ? 0 : berth_err_set(err, -EIO, "%s", buf);
+}

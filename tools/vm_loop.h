@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The supervisor while its VM lives: one poll loop over the control socket, the process, the console, signals and
+ * requests. It never waits for anything else, so a deadline, Ctrl-A x or SIGTERM always gets through.
+ *
+ * How a VM is ended: STOP is sent; who has not ended after BERTH_VM_STOP_MS is killed; a second signal kills at once.
+ */
+#ifndef BERTH_TOOLS_VM_LOOP_H
+#define BERTH_TOOLS_VM_LOOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tools/vm_spawn.h"
+#include "vmm/control.h"
+
+struct berth_console;
+struct berth_err;
+struct berth_terminal;
+
+#define BERTH_VM_CONFINE_MS	 30000	/* from exec to CONFINED */
+#define BERTH_VM_MAKE_MS	 300000 /* from GO to RUNNING; pinning takes time: */
+#define BERTH_VM_MAKE_MS_PER_GIB 2000
+#define BERTH_VM_STOP_MS	 10000 /* from STOP to the end */
+#define BERTH_VM_DIE_MS		 30000 /* from SIGKILL to the end: the kernel unpins and resets */
+
+/* Why we asked it to end. */
+enum berth_vm_stop {
+	BERTH_VM_STOP_NOT,     /* we did not */
+	BERTH_VM_STOP_ASKED,   /* Ctrl-A x, `berth vm stop`, SIGINT, SIGTERM, SIGHUP */
+	BERTH_VM_STOP_KILLED,  /* `berth vm kill`, or a second signal */
+	BERTH_VM_STOP_TIMEOUT, /* --timeout */
+	BERTH_VM_STOP_SILENT,  /* no CONFINED or RUNNING in time */
+};
+
+struct berth_vm_ending {
+	bool reaped; /* false: not even SIGKILL ended it in BERTH_VM_DIE_MS */
+	int status;  /* of waitid: exit status, or signal when @signalled */
+	bool signalled;
+	bool said; /* berth-vmm sent ENDED: */
+	struct berth_control ended;
+	enum berth_vm_stop stop;
+	bool ran; /* RUNNING was seen */
+};
+
+struct berth_vm_loop_config {
+	const char *name;		  /* borrowed */
+	struct berth_vm_process *process; /* borrowed */
+	struct berth_console *console;	  /* borrowed */
+	int listen_fd;			  /* borrowed; requests, see berth_vm_request_*() */
+	int signal_fd;		/* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
+	uint64_t memory;	/* bytes, for the deadline of BERTH_VM_MAKE_MS */
+	unsigned int timeout_s; /* end it after so long; 0: never */
+	void (*on_running)(void *arg); /* may be NULL; called once */
+	void *arg;
+};
+
+struct berth_vm_loop; /* opaque */
+
+/* SIGINT, SIGTERM, SIGHUP and SIGCONT; the supervisor blocks them for its whole life. */
+void berth_vm_loop_signals(sigset_t *set);
+/* Has one of the first three come already? */
+bool berth_vm_loop_interrupted(int signal_fd);
+
+/**
+ * berth_vm_loop_run() - until the process is gone
+ *
+ * Requests of `berth vm stop` and `kill` stay open in @ret_loop until berth_vm_loop_free(), so that whoever asked knows
+ * when everything is given back.
+ */
+int berth_vm_loop_run(struct berth_vm_loop **ret_loop, const struct berth_vm_loop_config *config,
+		      struct berth_vm_ending *ret, struct berth_err *err);
+/* Answer @answer ("ok", or a sentence) to all who wait, and free. Takes NULL. */
+void berth_vm_loop_free(struct berth_vm_loop *loop, const char *answer);
+
+/* What the user is told. Return: 0 a good end; -EIO and the sentence. */
+int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
+			  struct berth_err *err);
+
+/* --- the other end, for `berth vm` --- */
+
+#define BERTH_VM_REQUEST_MAX 1024 /* bytes of a request or an answer */
+
+/**
+ * berth_vm_request() - ask a supervisor, and wait until it has done it
+ * @sock: of berth_vm_dir_connect(); borrowed
+ * @what: "stop" or "kill"
+ *
+ * Return: 0; -ETIMEDOUT after @timeout_ms; -EIO it answered with an error, which is @err; -errno.
+ */
+int berth_vm_request(int sock, const char *what, unsigned int timeout_ms, struct berth_err *err);
+
+#endif
