@@ -93,6 +93,10 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(PC_LIBS)
 
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
+WRAP_test_mem := ioctl
+WRAP_test_pci_host := ioctl
+WRAP_test_loader := ioctl
+WRAP_test_vmm_irq := ioctl
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_manager := berth_sysfs_write
 WRAP_test_sriov := berth_sysfs_write

@@ -213,10 +213,9 @@ static int handle_exit(struct berth_vcpu *vcpu, struct berth_err *err)
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return 0;
-	case KVM_EXIT_SHUTDOWN:
+	case KVM_EXIT_SHUTDOWN: /* no rip: KVM on AMD has reset the registers by now */
 		return berth_err_set(err, -ENOTRECOVERABLE,
-				     "the guest crashed: triple fault on vCPU %u at rip 0x%llx",
-				     vcpu->index, (unsigned long long)rip(vcpu));
+				     "the guest crashed: triple fault on vCPU %u", vcpu->index);
 	case KVM_EXIT_INTERNAL_ERROR:
 		return berth_err_set(err, -EIO,
 				     "KVM gave up on vCPU %u at rip 0x%llx: internal error %u, %s",

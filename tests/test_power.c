@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/cmocka_all.h"
+
+#include "base/cleanup.h"
+#include "vmm/bus.h"
+#include "vmm/power.h"
+
+struct board {
+	unsigned int offs, resets;
+};
+
+static void on_off(void *opaque)
+{
+	((struct board *)opaque)->offs++;
+}
+
+static void on_reset(void *opaque)
+{
+	((struct board *)opaque)->resets++;
+}
+
+static const struct berth_power_ops ops = { on_off, on_reset };
+
+static void only_the_right_writes_end_the_machine(void **state)
+{
+	static const struct {
+		unsigned int port, len;
+		uint32_t value;
+		unsigned int offs, resets;
+	} rows[] = {
+		{ 0x600, 1, 5 << 2 | 0x20, 1, 0 }, /* S5, enabled */
+		{ 0x600, 1, 5 << 2, 0, 0 },	   /* not enabled */
+		{ 0x600, 1, 1 << 2 | 0x20, 0, 0 }, /* another state */
+		{ 0x601, 1, 5 << 2 | 0x20, 0, 0 }, /* status register */
+		{ 0x600, 2, 5 << 2 | 0x20, 0, 0 }, /* not a byte */
+		{ 0xcf9, 1, 0x02, 0, 0 },	   /* prepare */
+		{ 0xcf9, 1, 0x06, 0, 1 },	   /* hard reset */
+		{ 0xcf9, 1, 0x0e, 0, 1 },	   /* full reset */
+		{ 0xcf8, 4, 0x80000600, 0, 0 },	   /* a config address */
+		{ 0x64, 1, 0xfe, 0, 1 },	   /* pulse the reset line */
+		{ 0x64, 1, 0xd1, 0, 0 },	   /* another keyboard command */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct board b = { 0, 0 };
+		struct berth_power *power;
+		struct berth_bus *pio;
+
+		assert_int_equal(berth_bus_new(&pio, "pio"), 0);
+		assert_int_equal(berth_power_new(&power, pio, &ops, &b, NULL), 0);
+		berth_bus_write(pio, rows[i].port, rows[i].len, &rows[i].value);
+		if (b.offs != rows[i].offs || b.resets != rows[i].resets)
+			fail_msg("row %zu: %u off, %u resets", i, b.offs, b.resets);
+		berth_power_free(power);
+		berth_bus_free(pio);
+	}
+}
+
+static void status_reads_as_nothing_pending(void **state)
+{
+	struct board b = { 0, 0 };
+	struct berth_power *power;
+	struct berth_bus *pio;
+	uint8_t value = 0x55;
+
+	(void)state;
+	assert_int_equal(berth_bus_new(&pio, "pio"), 0);
+	assert_int_equal(berth_power_new(&power, pio, &ops, &b, NULL), 0);
+	berth_bus_read(pio, 0x601, 1, &value);
+	assert_int_equal(value, 0);
+	value = 0x55;
+	berth_bus_read(pio, 0x64, 1, &value);
+	assert_int_equal(value, 0);
+	berth_power_free(power);
+	berth_bus_free(pio);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_the_right_writes_end_the_machine),
+		cmocka_unit_test(status_reads_as_nothing_pending),
+	};
+
+	return cmocka_run_group_tests_name("vmm/power", tests, NULL, NULL);
+}
