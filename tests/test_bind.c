@@ -9,14 +9,17 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/host.h"
+#include "base/sysfs.h"
 #include "tests/lib/fake_pci.h"
 #include "vfio/bind.h"
 
 #define NIC  "0000:01:00.0"
 #define BARE "0000:02:00.0"
+#define VF   "0000:04:10.0"
 
 static const struct berth_bdf nic = { 0, 1, 0, 0 };
 static const struct berth_bdf bare = { 0, 2, 0, 0 };
+static const struct berth_bdf vf = { 0, 4, 0x10, 0 };
 static const struct berth_bdf nothing = { 0, 9, 0, 0 };
 
 static const struct fake_fn fns[] = {
@@ -39,6 +42,21 @@ static const struct fake_fn fns[] = {
 	  .class = 0x00ff00,
 	  .driver = "",
 	  .group = 15 },
+	{ .bdf = "0000:04:00.0",
+	  .vendor = 0x8086,
+	  .device = 0x10c9,
+	  .class = 0x020000,
+	  .driver = "igb",
+	  .group = 16,
+	  .total_vfs = 2 },
+	{ .bdf = VF,
+	  .vendor = 0x8086,
+	  .device = 0x10ca,
+	  .class = 0x020000,
+	  .driver = "igbvf",
+	  .group = 17,
+	  .pf = "0000:04:00.0",
+	  .vf = 0 },
 };
 
 struct fixture {
@@ -171,6 +189,24 @@ static void doing_it_twice_writes_nothing(void **state)
 	assert_int_equal(f->fake->writes, before);
 }
 
+static void a_vf_goes_back_to_its_driver_also_without_autoprobe(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_bind_state found;
+
+	assert_int_equal(berth_sysfs_write(f->host, "1", 1000, NULL,
+					   "bus/pci/devices/0000:04:00.0/sriov_numvfs"),
+			 0);
+	fake_host_file(f->fake, "sys/bus/pci/drivers/igbvf/bind", "%s", "");
+	fake_host_bind(f->fake, VF, "igbvf");
+	assert_int_equal(berth_bind_read(f->host, vf, &found, NULL), 0);
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:04:00.0/sriov_drivers_autoprobe", "0\n");
+	assert_int_equal(to_vfio(f, vf, NULL), 0);
+	assert_int_equal(berth_bind_restore(f->host, vf, &found, NULL), 0);
+	assert_string_equal(fake_host_driver(f->fake, VF), "igbvf");
+	assert_string_equal(fake_host_override(f->fake, VF), "");
+}
+
 static void a_write_that_lies_is_noticed(void **state)
 {
 	struct fixture *f = *state;
@@ -271,6 +307,7 @@ int main(void)
 		T(a_function_without_driver_stays_without),
 		T(an_override_that_was_there_comes_back),
 		T(doing_it_twice_writes_nothing),
+		T(a_vf_goes_back_to_its_driver_also_without_autoprobe),
 		T(a_write_that_lies_is_noticed),
 		T(a_stuck_unbind_is_told_apart),
 		T(another_driver_that_was_faster_is_overtaken),

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "base/sysfs.h"
 #include "manager/assign.h"
 #include "manager/bind_verb.h"
 #include "manager/claim.h"
@@ -22,6 +23,8 @@
 #include "manager/report.h"
 #include "manager/status.h"
 #include "tests/lib/fake_pci.h"
+#include "vfio/netdev.h"
+#include "vfio/vf_net.h"
 
 #define PORT1 "0000:00:01.0"
 #define PORT2 "0000:00:02.0"
@@ -31,6 +34,8 @@
 #define AUDIO "0000:02:00.1"
 #define EDU   "0000:03:00.0"
 #define SIB   "0000:03:01.0"
+#define PF    "0000:04:00.0"
+#define VF    "0000:04:10.0"
 
 #define PORT(at, grp)                                                                              \
 	{                                                                                          \
@@ -77,7 +82,69 @@ static const struct fake_fn fns[] = {
 	  .class = 0x020000,
 	  .driver = "e1000e",
 	  .group = 15 },
+	{ .bdf = PF,
+	  .vendor = 0x8086,
+	  .device = 0x10c9,
+	  .class = 0x020000,
+	  .driver = "igb",
+	  .group = 16,
+	  .total_vfs = 1 },
 };
+
+/* The same host with a VF: the last one is only there while sriov_numvfs is 1. */
+static const struct fake_fn vf_fns[] = {
+	{ .bdf = PF,
+	  .vendor = 0x8086,
+	  .device = 0x10c9,
+	  .class = 0x020000,
+	  .driver = "igb",
+	  .group = 16,
+	  .total_vfs = 1 },
+	{ .bdf = VF,
+	  .vendor = 0x8086,
+	  .device = 0x10ca,
+	  .class = 0x020000,
+	  .driver = "",
+	  .group = 17,
+	  .pf = PF,
+	  .vf = 0 },
+};
+
+/* --- the network settings of the one VF, as its PF's driver keeps them --- */
+
+static const char net_found[] = "mac=00:00:00:00:00:00 vlan=0 qos=0 proto=802.1Q trust=off";
+static char net_now[BERTH_VF_NET_TEXT];
+static bool net_broken; /* the driver takes nothing but what it had */
+
+int __wrap_berth_netdev_vf_read(const struct berth_host *host, struct berth_bdf pf,
+				unsigned int index, struct berth_vf_net *ret,
+				struct berth_err *err);
+int __wrap_berth_netdev_vf_apply(const struct berth_host *host, struct berth_bdf pf,
+				 unsigned int index, const struct berth_vf_net *want,
+				 struct berth_err *err);
+
+int __wrap_berth_netdev_vf_read(const struct berth_host *host, struct berth_bdf pf,
+				unsigned int index, struct berth_vf_net *ret, struct berth_err *err)
+{
+	(void)host, (void)pf, (void)err;
+	assert_int_equal(index, 0);
+	assert_int_equal(berth_vf_net_parse(net_now, ret), 0);
+	return 0;
+}
+
+int __wrap_berth_netdev_vf_apply(const struct berth_host *host, struct berth_bdf pf,
+				 unsigned int index, const struct berth_vf_net *want,
+				 struct berth_err *err)
+{
+	char text[BERTH_VF_NET_TEXT];
+
+	(void)host, (void)pf, (void)index;
+	berth_vf_net_format(want, text);
+	if (net_broken && strcmp(text, net_found))
+		return berth_err_set(err, -EIO, "VF 0 does not take %s", text);
+	strcpy(net_now, text);
+	return 0;
+}
 
 struct fixture {
 	struct fake_host *fake;
@@ -94,6 +161,31 @@ static int set_up(void **state)
 	fake_host_file(f->fake, "proc/interrupts",
 		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
 	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int set_up_vf(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->fake = fake_host_new(vf_fns, BERTH_ARRAY_SIZE(vf_fns));
+	fake_host_file(f->fake, "proc/interrupts",
+		       " 24:  0  IR-PCI-MSIX-0000:04:00.0  0-edge  igb\n");
+	fake_host_file(f->fake, "etc/policy.d/10-vf.json",
+		       "{\"version\": 1, \"devices\": [ { \"name\": \"vf\", \"match\": { "
+		       "\"pci.is_vf\": true }, \"net\": { \"mac\": \"52:54:00:00:00:07\", "
+		       "\"vlan\": 40 } } ], \"rules\": [ { \"name\": \"all\", \"effect\": "
+		       "\"allow\", \"subject\": { \"any_vm\": true }, \"resource\": { \"match\": "
+		       "{ \"any_device\": true } } } ] }\n");
+	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
+	assert_int_equal(berth_sysfs_write(f->host, "1", 1000, NULL,
+					   "bus/pci/devices/" PF "/sriov_numvfs"),
+			 0);
+	strcpy(net_now, net_found);
+	net_broken = false;
+	f->fake->writes = 0;
 	*state = f;
 	return 0;
 }
@@ -288,6 +380,20 @@ static void a_dry_run_says_the_same_and_changes_nothing(void **state)
 	expect_untouched(f, "after --dry-run");
 }
 
+/* /proc/PID/stat of a process that lives as long as the file does. */
+static void fake_process(struct fixture *f, int pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/stat", pid);
+	fake_host_file(f->fake, path,
+		       "%d (berth) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", pid);
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	fake_host_file(f->fake, path, "berth\n");
+	snprintf(path, sizeof(path), "proc/%d/fd/0", pid);
+	fake_host_link(f->fake, path, "/dev/null");
+}
+
 /* --- refusals --- */
 
 static void expect_refused(struct fixture *f, const char *dev, const char *word)
@@ -385,6 +491,22 @@ static void the_default_route_is_refused(void **state)
 	expect_refused(f, NIC, "default-route");
 }
 
+static void a_disk_that_a_process_has_open_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	/* With multipath the namespace is the subsystem's, not the controller's. */
+	fake_host_file(f->fake, "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/size",
+		       "8\n");
+	fake_host_link(f->fake, "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0",
+		       "../../../pci0000:00/" PORT1 "/" NIC "/nvme/nvme0");
+	fake_host_link(f->fake, "sys/class/block/nvme0n1",
+		       "../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1");
+	fake_process(f, 600);
+	fake_host_link(f->fake, "proc/600/fd/3", "/dev/nvme0n1");
+	expect_refused(f, NIC, "process 600 (berth) as /dev/nvme0n1");
+}
+
 static void a_bridge_is_refused(void **state)
 {
 	expect_refused(*state, PORT1, "bridge");
@@ -428,6 +550,49 @@ static void policy_is_asked(void **state)
 	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
 	assert_non_null(strstr(err.text, "NO_RULE_ALLOWS"));
 	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+}
+
+/* --- VFs --- */
+
+static void a_vf_gets_its_settings_and_gives_them_back(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	if (assign(f, "t1", VF, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_non_null(strstr(net_now, "mac=52:54:00:00:00:07 vlan=40"));
+	assert_int_equal(release(f, NULL, VF, NULL), 0);
+	assert_string_equal(net_now, net_found);
+	assert_string_equal(fake_host_driver(f->fake, VF), "");
+}
+
+static void settings_that_are_not_taken_undo_the_assign(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	net_broken = true;
+	assert_int_equal(assign(f, "t1", VF, &err), -EIO);
+	assert_non_null(strstr(err.text, "does not take"));
+	assert_string_equal(net_now, net_found);
+	assert_string_equal(fake_host_driver(f->fake, VF), "");
+	assert_string_equal(fake_host_override(f->fake, VF), "");
+	expect_state(f, "");
+}
+
+static void a_pf_with_vfs_and_its_vf_exclude_each_other(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	assert_int_equal(assign(f, "t1", PF, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "vfs-enabled"));
+	fake_host_file(f->fake, "sys/bus/pci/drivers/vfio-pci/bind", "%s", "");
+	fake_host_bind(f->fake, PF, "vfio-pci");
+	err = (struct berth_err)BERTH_ERR_INIT;
+	assert_int_equal(assign(f, "t1", VF, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "PF:"));
 }
 
 /* --- every step fails once --- */
@@ -658,20 +823,6 @@ static void unclaim(struct fixture *f, struct berth_vm_claim *c, bool reset_ok)
 		c->devs[i].reset_ok = reset_ok;
 	assert_int_equal(berth_manager_unclaim(m, c, NULL, NULL), 0);
 	berth_vm_claim_free(c);
-}
-
-/* /proc/PID/stat of a process that lives as long as the file does. */
-static void fake_process(struct fixture *f, int pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "proc/%d/stat", pid);
-	fake_host_file(f->fake, path,
-		       "%d (berth) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", pid);
-	snprintf(path, sizeof(path), "proc/%d/comm", pid);
-	fake_host_file(f->fake, path, "berth\n");
-	snprintf(path, sizeof(path), "proc/%d/fd/0", pid);
-	fake_host_link(f->fake, path, "/dev/null");
 }
 
 static void a_run_takes_and_gives_back(void **state)
@@ -915,6 +1066,7 @@ static void binding_a_vms_device_is_refused(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define V(name) cmocka_unit_test_setup_teardown(name, set_up_vf, tear_down)
 
 int main(void)
 {
@@ -933,11 +1085,15 @@ int main(void)
 		T(no_iommu_is_refused),
 		T(memory_that_firmware_uses_is_refused),
 		T(the_default_route_is_refused),
+		T(a_disk_that_a_process_has_open_is_refused),
 		T(a_bridge_is_refused),
 		T(an_absent_device_is_enodev),
 		T(malformed_names_are_einval),
 		T(releasing_what_nobody_owns_is_refused),
 		T(policy_is_asked),
+		V(a_vf_gets_its_settings_and_gives_them_back),
+		V(settings_that_are_not_taken_undo_the_assign),
+		V(a_pf_with_vfs_and_its_vf_exclude_each_other),
 		T(an_error_at_any_step_takes_everything_back),
 		T(a_lie_at_any_step_takes_everything_back),
 		T(a_timeout_at_any_step_takes_everything_back),

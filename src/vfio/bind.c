@@ -255,6 +255,29 @@ static int need_driver_of(const struct berth_host *host, const char *bdf, const 
 	return berth_bind_need_driver(host, driver, err);
 }
 
+/*
+ * Back to the driver that it had. A VF whose PF has sriov_drivers_autoprobe off is given to no driver but the one that
+ * driver_override names (pci_device_can_probe()); so it names it for the moment.
+ */
+static int probe_found(const struct berth_host *host, struct berth_bdf at,
+		       const struct berth_bind_state *found, struct berth_err *err)
+{
+	struct berth_err why = BERTH_ERR_INIT;
+	int r = berth_bind_probe(host, at, found->driver, &why);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENODEV || *found->override)
+		return berth_err_set(err, r, "%s", why.text);
+	r = berth_bind_override(host, at, found->driver, err);
+	if (r == 0)
+		r = berth_bind_probe(host, at, found->driver, err);
+	if (r == 0)
+		return berth_bind_override(host, at, "", err);
+	berth_bind_override(host, at, "", NULL);
+	return r;
+}
+
 int berth_bind_restore(const struct berth_host *host, struct berth_bdf at,
 		       const struct berth_bind_state *found, struct berth_err *err)
 {
@@ -273,7 +296,7 @@ int berth_bind_restore(const struct berth_host *host, struct berth_bdf at,
 		if (r == 0 && *found->driver)
 			r = need_driver_of(host, bdf, found->driver, err);
 		if (r == 0 && *found->driver)
-			r = berth_bind_probe(host, at, found->driver, err);
+			r = probe_found(host, at, found, err);
 		if (r < 0)
 			return r;
 	}

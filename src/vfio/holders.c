@@ -62,10 +62,19 @@ static bool is_number(const char *text)
 	return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* Fill in at and hard for the node of @holder. Return: 0; -ENOENT it is no PCI function's. */
-static int place_node(const struct berth_host *host, struct berth_holder *holder)
+static int one_function(int r, struct berth_bdf at, struct berth_beneath *ret)
+{
+	if (r == 0)
+		ret->at[ret->nr++] = at;
+	return r;
+}
+
+/* The functions behind the node of @holder, and how hard it holds them. Return: 0; -ENOENT no PCI function's; -errno. */
+static int place_node(const struct berth_host *host, struct berth_holder *holder,
+		      struct berth_beneath *ret)
 {
 	const char *node = holder->node, *name = strrchr(node, '/') + 1;
+	struct berth_bdf at = { 0 };
 	char link[128];
 
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(kinds); i++) {
@@ -73,13 +82,14 @@ static int place_node(const struct berth_host *host, struct berth_holder *holder
 			continue;
 		holder->hard = kinds[i].hard;
 		snprintf(link, sizeof(link), "class/%s/%s", kinds[i].class, name);
-		return berth_beneath_class(host, link, &holder->at);
+		return one_function(berth_beneath_class(host, link, &at), at, ret);
 	}
 	holder->hard = true;
 	if (strncmp(node, "/dev/nvidia", 11) == 0 && is_number(node + 11))
-		return nvidia_function(host, node + 11, &holder->at);
+		return one_function(nvidia_function(host, node + 11, &at), at, ret);
+	/* Not by its path alone: an NVMe namespace with multipath lies below no controller. */
 	snprintf(link, sizeof(link), "class/block/%s", name);
-	return berth_beneath_class(host, link, &holder->at);
+	return berth_beneath_block(host, link, ret);
 }
 
 static void read_comm(int proc, struct berth_holder *holder)
@@ -111,12 +121,17 @@ static int scan_process(const struct berth_host *host, int proc, pid_t pid,
 	}
 	while (r == 0 && (e = readdir(dir))) {
 		struct berth_holder holder = { .pid = pid };
+		struct berth_beneath under = { 0 };
 		ssize_t n = readlinkat(fd, e->d_name, holder.node, sizeof(holder.node) - 1);
 
-		if (n < 0 || strncmp(holder.node, "/dev/", 5) != 0 || place_node(host, &holder) < 0)
+		if (n < 0 || strncmp(holder.node, "/dev/", 5) != 0 ||
+		    place_node(host, &holder, &under) < 0)
 			continue;
 		read_comm(proc, &holder);
-		r = take(&holder, data);
+		for (size_t i = 0; i < under.nr && r == 0; i++) {
+			holder.at = under.at[i];
+			r = take(&holder, data);
+		}
 	}
 	closedir(dir);
 	return r;

@@ -252,7 +252,7 @@ static int do_bind(struct fake_host *fake, const char *driver, const char *bdf)
 	const struct fake_fn *fn = find_fn(fake, bdf);
 	const char *want = fn ? fake_host_override(fake, bdf) : "";
 
-	if (!fn || !have_device(fake, bdf) || *fake_host_driver(fake, bdf))
+	if (!fn || !have_device(fake, bdf) || *fake_host_driver(fake, bdf) || !can_probe(fake, fn))
 		return -ENODEV;
 	if (strcmp(*want ? want : fn->driver, driver) != 0)
 		return -ENODEV;

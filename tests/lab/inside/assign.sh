@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The part of t_assign.sh that runs in the lab host: assign.sh PART. $BERTH is the program.
+part=$1
+nic=0000:01:00.0 gpu=0000:02:00.0 audio=0000:02:00.1 edu=0000:03:00.0 nvme=0000:04:00.0
+
+ok() { echo "ok - $1"; }
+not_ok() {
+    echo "not ok - $1"
+    sed 's/^/    /' /tmp/stdout /tmp/stderr
+}
+berth() { "$BERTH" "$@" >/tmp/stdout 2>/tmp/stderr; }
+expect() { # STATUS PATTERN WHAT VERB…: exit status, and words of the one sentence (or of the output, for 0)
+    local want=$1 pattern=$2 what=$3 got
+    shift 3
+    berth "$@"
+    got=$?
+    if [ $got -eq "$want" ] && cat /tmp/stdout /tmp/stderr | grep -qE -e "$pattern" &&
+        { [ "$want" -eq 0 ] || [ "$(wc -l </tmp/stderr)" -eq 1 ]; }; then
+        ok "$what"
+    else
+        not_ok "$what (exit $got, wanted $want and /$pattern/)"
+    fi
+}
+driver() { basename "$(readlink "/sys/bus/pci/devices/$1/driver")" 2>/dev/null; }
+override() { cat "/sys/bus/pci/devices/$1/driver_override"; }
+has() { # BDF DRIVER OVERRIDE
+    [ "$(driver "$1")" = "$2" ] && [ "$(override "$1")" = "$3" ]
+}
+check() { # WHAT COMMAND…
+    local what=$1
+    shift
+    if "$@"; then ok "$what"; else not_ok "$what"; fi
+}
+nobody_owns() { "$BERTH" status --json | python3 -c 'import json, sys; sys.exit(len(json.load(sys.stdin)["owned"]))'; }
+
+round_trip() { # BDF DRIVER
+    expect 0 "owned by t1" "assign $1" assign "$1" --vm t1
+    check "$1 is on vfio-pci" has "$1" vfio-pci vfio-pci
+    expect 0 "no longer owned" "release $1" release "$1"
+    check "$1 is back with '${2:-no driver}', driver_override empty" has "$1" "$2" '(null)'
+}
+
+two_at_once() {
+    "$BERTH" assign $nic --vm a >/tmp/a.out 2>/tmp/a.err &
+    local a=$! ra rb
+    "$BERTH" assign $nic --vm b >/tmp/b.out 2>/tmp/b.err &
+    local b=$!
+    wait $a; ra=$?
+    wait $b; rb=$?
+    cat /tmp/?.err >/tmp/stderr
+    if [ $ra$rb = 03 ]; then check "of two assigns b is refused, naming a" grep -q "owned by a" /tmp/b.err
+    elif [ $ra$rb = 30 ]; then check "of two assigns a is refused, naming b" grep -q "owned by b" /tmp/a.err
+    else not_ok "of two assigns at once one wins (exits $ra and $rb)"; fi
+    expect 0 "→ igb" "the winner's is released" release $nic
+}
+
+# The ledger's rows fit the kernel: what is "assigned" is on vfio-pci, what nobody owns is with igb, anything else says that
+# it was interrupted.
+status_is_right() {
+    "$BERTH" status --json >/tmp/stdout 2>/tmp/stderr && python3 - "$(driver $nic)" <<'PY'
+import json, sys
+rows = json.load(open("/tmp/stdout"))["owned"]
+driver = sys.argv[1]
+if not rows:
+    sys.exit(driver != "igb")
+row = rows[0]
+if len(rows) != 1 or row["devices"] != "0000:01:00.0" or row["vm"] != "t1":
+    sys.exit(1)
+if row["state"] == "assigned":
+    sys.exit(driver != "vfio-pci")
+sys.exit(not row["note"])
+PY
+}
+kill_at() { # SECONDS VERB…: start the verb, kill it then
+    local after=$1
+    shift
+    "$BERTH" "$@" >/tmp/stdout 2>/tmp/stderr &
+    local pid=$!
+    sleep "$after"
+    kill -9 $pid 2>/dev/null && killed=$((killed + 1))
+    wait $pid 2>/dev/null
+    # What it had under way in the kernel ends by itself; until then status says that somebody is at work.
+    sleep 0.05
+}
+killed_at_ten_moments() {
+    local bad=0
+    killed=0
+    for after in 0.02 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 1.0; do
+        kill_at $after assign $nic --vm t1
+        status_is_right || { not_ok "status after assign was killed at $after s" && bad=1; }
+        berth assign $nic --vm t1 || { not_ok "assign after assign was killed at $after s" && bad=1; }
+        has $nic vfio-pci vfio-pci || { not_ok "driver after assign was killed at $after s" && bad=1; }
+        kill_at $after release $nic
+        status_is_right || { not_ok "status after release was killed at $after s" && bad=1; }
+        berth assign $nic --vm t1 || { not_ok "assign after release was killed at $after s" && bad=1; }
+        berth release $nic || { not_ok "release after release was killed at $after s" && bad=1; }
+        has $nic igb '(null)' || { not_ok "driver after release was killed at $after s" && bad=1; }
+    done
+    [ $bad -eq 0 ] && ok "assign and release killed at ten moments each ($killed of 20 died of it)"
+    if [ $killed -ge 10 ]; then ok "most of them were killed before they ended"; else not_ok "only $killed were killed"; fi
+    check "nobody owns anything after the kills" nobody_owns
+}
+
+moves() {
+    round_trip $nic igb
+    round_trip $nvme nvme
+    round_trip $edu ''
+    expect 0 "$audio snd_hda_intel → vfio-pci .*came along" "the GPU's audio comes along" assign $gpu --vm t1
+    check "the GPU's audio is on vfio-pci" has $audio vfio-pci vfio-pci
+    expect 3 "owned by t1" "another VM is refused, the owner named" assign $audio --vm t2
+    expect 0 "$gpu $audio +t1 assigned" "status names both" status
+    expect 0 "no longer owned" "release --vm gives all back" release --vm t1
+    check "the GPU is back" has $gpu bochs-drm '(null)'
+    check "its audio is back" has $audio snd_hda_intel '(null)'
+    check "nobody owns anything" nobody_owns
+
+    expect 3 "HOST_USES.*default.route" "the NIC with the default route is refused" assign 00:02.0 --vm t1
+    mke2fs -q /dev/nvme0n1 && mount /dev/nvme0n1 /mnt
+    expect 3 "HOST_USES.*mounted" "a mounted disk is refused" assign $nvme --vm t1
+    expect 3 "HOST_USES.*mounted" "and cannot be unbound either" unbind $nvme
+    umount /mnt
+    sleep 30 </dev/nvme0n1 &
+    expect 3 "process $! .*nvme0n1" "a disk that a process has open is refused" assign $nvme --vm t1
+    kill $!
+    expect 3 "bridge" "a bridge is refused" assign 00:10.0 --vm t1
+    expect 1 "0000:77:00.0" "an unknown device fails" assign 77:00.0 --vm t1
+    expect 2 "03:00.0x" "a malformed address is a usage error" assign 03:00.0x --vm t1
+    expect 2 "--vm" "assign without --vm is a usage error" assign $nic
+    setpriv --reuid 65534 --clear-groups "$BERTH" assign $nic --vm t1 >/tmp/stdout 2>/tmp/stderr
+    check "without root it fails" test $? -eq 1
+    setpriv --reuid 65534 --clear-groups "$BERTH" status >/tmp/stdout 2>/tmp/stderr
+    check "status works for any user" test $? -eq 0
+    expect 0 "1 +driver .*" "plan shows steps" plan $nic --vm t1
+    check "plan changed nothing" has $nic igb '(null)'
+
+    expect 0 "igb → vfio-pci" "bind" bind $nic
+    expect 3 "berth bind" "what is bound by hand is not assigned" assign $nic --vm t1
+    expect 0 "→ no driver" "unbind" unbind $nic
+    expect 0 "no driver → igb" "release of what was bound by hand" release $nic
+
+    two_at_once
+    killed_at_ten_moments
+    expect 0 "agree" "recover finds nothing left to do" recover
+}
+
+switch() {
+    expect 3 "SIBLING.*0000:05:00.0.*e1000e" "a sibling at work: refused, it and its driver named" assign 04:00.0 --vm t1
+    expect 0 "owned by t1" "both together can be assigned" assign 04:00.0 05:00.0 --vm t1
+    expect 0 "→ e1000e" "and released" release --vm t1
+    check "e1000e is back" has 0000:05:00.0 e1000e '(null)'
+    expect 3 "HOST_USES.*console" "the console GPU is refused" assign 00:01.0 --vm t1
+}
+
+refused_for() { # CODE
+    expect 3 "$1" "assign is refused: $1" assign $nic --vm t1
+    expect 3 "$1" "plan says so too" plan $nic --vm t1
+    check "nothing was touched" has $nic igb '(null)'
+}
+
+case $part in
+moves) moves ;;
+switch) switch ;;
+no-intremap) refused_for NO_INTREMAP ;;
+no-iommu) refused_for NO_IOMMU ;;
+esac
+dmesg | grep -E 'WARNING|BUG:|Oops' && echo "not ok - the kernel complains"
+echo "# end of $part"
