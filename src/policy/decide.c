@@ -27,6 +27,11 @@ const char *berth_reason_name(enum berth_reason reason)
 	return names[reason];
 }
 
+const char *berth_effect_name(enum berth_effect effect)
+{
+	return effect == BERTH_EFFECT_ALLOW ? "allow" : "deny";
+}
+
 static const char *name_for_people(const struct berth_facts *facts)
 {
 	return facts->bdf ? facts->bdf : facts->path ? facts->path : "the device";
@@ -148,7 +153,7 @@ static enum berth_tri fits_name(const struct berth_policy *policy, enum berth_re
 	return BERTH_UNKNOWN;
 }
 
-static enum berth_tri fits_device(const struct berth_policy *policy, const struct berth_rule *rule,
+enum berth_tri berth_rule_reaches(const struct berth_policy *policy, const struct berth_rule *rule,
 				  const struct berth_facts *facts, const char **ret_term)
 {
 	enum berth_tri all = BERTH_NO;
@@ -206,7 +211,7 @@ static struct candidates try_rules(const struct berth_policy *policy,
 		const struct berth_rule *rule = &policy->rules[i];
 		const char *term;
 		enum berth_tri vm_fits = fits_vm(rule, vm);
-		enum berth_tri device_fits = fits_device(policy, rule, facts, &term);
+		enum berth_tri device_fits = berth_rule_reaches(policy, rule, facts, &term);
 
 		note(trace, &(struct berth_check){
 				    .what = "rule",
