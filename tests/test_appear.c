@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "manager/appear.h"
 #include "tests/lib/fake_pci.h"
+#include "vfio/bind.h"
 #include "vfio/inventory.h"
 
 /* --- the decision --- */
@@ -231,6 +232,20 @@ static void what_vfio_pci_does_not_take_goes_back(void **state)
 	assert_string_equal(fake_host_override(f->fake, NIC), "");
 }
 
+/* udev and a verb at the same time: the other one has bound it since we looked, so that a step of ours fails. */
+static void work_that_another_process_did_is_no_failure(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_bind_state found = { .driver = "" };
+	struct berth_bdf at = { 0, 2, 0, 0 };
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/" EDU "/driver_override", "vfio-pci\n");
+	fake_host_bind(f->fake, EDU, "vfio-pci");
+	assert_int_equal(berth_appear_bind(f->host, at, &found, false, &f->err), 0);
+	assert_int_equal(f->err.code, 0);
+	assert_string_equal(fake_host_driver(f->fake, EDU), "vfio-pci");
+}
+
 static void own_device(struct fixture *f, const char *bdf, const char *path, uint16_t device)
 {
 	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
@@ -310,6 +325,7 @@ int main(void)
 		with_host(on_assign_devices_stay),
 		with_host(a_wrong_policy_leaves_everything_to_the_host),
 		with_host(what_vfio_pci_does_not_take_goes_back),
+		with_host(work_that_another_process_did_is_no_failure),
 		with_host(a_device_that_returns_is_its_owners_again),
 		with_host(another_device_in_its_place_is_not),
 		with_host(a_function_that_went_away_is_an_error),

@@ -222,21 +222,35 @@ static int gather(struct scene *s, struct berth_bdf at, struct berth_err *err)
 
 /* --- the deed --- */
 
-int berth_appear_bind(const struct berth_host *host, struct berth_bdf at,
-		      const struct berth_bind_state *found, bool for_owner, struct berth_err *err)
+static int to_vfio(const struct berth_host *host, struct berth_bdf at,
+		   const struct berth_bind_state *found, struct berth_err *err)
 {
-	int u, r = berth_bind_override(host, at, BERTH_BIND_VFIO, err);
+	int r = berth_bind_override(host, at, BERTH_BIND_VFIO, err);
 
-	if (r < 0)
-		return r;
-	r = berth_bind_need_driver(host, BERTH_BIND_VFIO, err);
+	if (r == 0)
+		r = berth_bind_need_driver(host, BERTH_BIND_VFIO, err);
 	if (r == 0 && found->driver[0])
 		r = berth_bind_unbind(host, at, err);
 	if (r == 0)
 		r = berth_bind_dma_off(host, at, err);
+	return r ? r : berth_bind_probe(host, at, BERTH_BIND_VFIO, err);
+}
+
+int berth_appear_bind(const struct berth_host *host, struct berth_bdf at,
+		      const struct berth_bind_state *found, bool for_owner, struct berth_err *err)
+{
+	struct berth_err why = BERTH_ERR_INIT;
+	struct berth_bind_state now;
+	int u, r = to_vfio(host, at, found, &why);
+
 	if (r == 0)
-		r = berth_bind_probe(host, at, BERTH_BIND_VFIO, err);
-	if (r == 0 || for_owner)
+		return 0;
+	/* udev and a verb may be at it at the same time, and then the slower one finds the work done */
+	if (berth_bind_read(host, at, &now, NULL) == 0 &&
+	    strcmp(now.driver, BERTH_BIND_VFIO) == 0 && strcmp(now.override, BERTH_BIND_VFIO) == 0)
+		return 0;
+	berth_err_set(err, r, "%s", why.text);
+	if (for_owner)
 		return r;
 	u = berth_bind_restore(host, at, found, NULL);
 	if (u < 0)

@@ -68,7 +68,8 @@ int berth_manager_appear(const struct berth_host *host, struct berth_bdf at,
  * @found: as berth_bind_read() said
  * @for_owner: on failure keep driver_override, so that no host driver gets it; else it goes back to @found
  *
- * driver_override is the first write, so that no other driver takes it while vfio-pci is being loaded.
+ * driver_override is the first write, so that no other driver takes it while vfio-pci is being loaded. Two processes may
+ * do this at the same time: both find it done.
  *
  * Return: 0; -ENOENT no vfio-pci; -ENODEV vfio-pci did not take it; -ETIMEDOUT; -errno.
  */
