@@ -552,6 +552,20 @@ static void policy_is_asked(void **state)
 	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
 }
 
+static void a_mistake_in_policy_stops_assign_but_not_release(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_host_file(f->fake, "etc/policy.d/10-nic.json",
+		       "{\"version\": 1,\n \"rules\": [ } ]}\n");
+	assert_true(assign(f, "t1", GPU, &err) < 0);
+	assert_non_null(strstr(err.text, "10-nic.json:2:"));
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
 /* --- VFs --- */
 
 static void a_vf_gets_its_settings_and_gives_them_back(void **state)
@@ -1091,6 +1105,7 @@ int main(void)
 		T(malformed_names_are_einval),
 		T(releasing_what_nobody_owns_is_refused),
 		T(policy_is_asked),
+		T(a_mistake_in_policy_stops_assign_but_not_release),
 		V(a_vf_gets_its_settings_and_gives_them_back),
 		V(settings_that_are_not_taken_undo_the_assign),
 		V(a_pf_with_vfs_and_its_vf_exclude_each_other),

@@ -12,12 +12,14 @@
 #include "vfio/inventory.h"
 #include "vfio/vf_net.h"
 
+/* The policy and what it may see of the devices. */
 static int facts_of(struct berth_manager *m, const struct berth_fact_sheet **ret,
 		    struct berth_err *err)
 {
-	int r = 0;
+	const struct berth_policy *policy;
+	int r = berth_manager_policy(m, &policy, err);
 
-	if (!m->facts)
+	if (r == 0 && !m->facts)
 		r = berth_facts_build(&m->facts, m->host, m->inv, err);
 	*ret = m->facts;
 	return r;

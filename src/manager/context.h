@@ -5,6 +5,7 @@
 #ifndef BERTH_MANAGER_CONTEXT_H
 #define BERTH_MANAGER_CONTEXT_H
 
+#include "base/err.h"
 #include "iommu/platform.h"
 #include "manager/lock.h"
 #include "manager/manager.h"
@@ -20,7 +21,9 @@ struct berth_manager {
 	enum berth_manager_mode mode;
 	struct berth_lock lock;	     /* held with BERTH_MANAGER_CHANGE */
 	struct berth_ledger *ledger; /* owned; NULL: hidden from this user (reading only) */
-	struct berth_policy *policy; /* owned */
+	struct berth_policy
+		*policy; /* owned; NULL: it cannot be read, see berth_manager_policy() */
+	struct berth_err policy_err;
 	/* The host as it was when opened, or last refreshed. */
 	struct berth_platform platform;
 	struct berth_inventory *inv;	/* owned */
@@ -31,5 +34,15 @@ struct berth_manager {
 /* Look at the host again, after changing it: everything borrowed from the inventory is void. Return: 0; -errno, the old
  * picture stays. */
 int berth_manager_refresh(struct berth_manager *m, struct berth_err *err);
+
+/**
+ * berth_manager_policy() - the policy, by whoever asks it something
+ *
+ * A mistake in a file must stop what it could have forbidden, but not release or recover: giving back needs no leave.
+ *
+ * Return: 0; -errno of reading it, with place and reason.
+ */
+int berth_manager_policy(const struct berth_manager *m, const struct berth_policy **ret,
+			 struct berth_err *err);
 
 #endif

@@ -43,6 +43,13 @@ static int open_ledger(struct berth_manager *m, struct berth_err *err)
 	return 0;
 }
 
+int berth_manager_policy(const struct berth_manager *m, const struct berth_policy **ret,
+			 struct berth_err *err)
+{
+	*ret = m->policy;
+	return m->policy ? 0 : berth_err_set(err, m->policy_err.code, "%s", m->policy_err.text);
+}
+
 static int open_all(struct berth_manager *m, struct berth_err *err)
 {
 	int r = 0;
@@ -52,7 +59,7 @@ static int open_all(struct berth_manager *m, struct berth_err *err)
 	if (r == 0)
 		r = open_ledger(m, err);
 	if (r == 0)
-		r = berth_policy_load(m->host->etc, &m->policy, err);
+		berth_policy_load(m->host->etc, &m->policy, &m->policy_err);
 	if (r == 0)
 		r = berth_manager_refresh(m, err);
 	return r;

@@ -33,8 +33,7 @@ enum berth_manager_mode {
  * @host: borrowed, must outlive the manager
  * @report: may be NULL; BERTH_MANAGER_CHANGE: one line per repair that was made on the way
  *
- * Return: 0; -EBUSY another verb has held the lock for BERTH_MANAGER_LOCK_MS; -EBADMSG a policy file is wrong (its place is
- *         in @err); -EACCES state folder not writable; -errno.
+ * Return: 0; -EBUSY another verb has held the lock for BERTH_MANAGER_LOCK_MS; -EACCES state folder not writable; -errno.
  */
 int berth_manager_open(struct berth_manager **ret, struct berth_host *host,
 		       enum berth_manager_mode mode, struct berth_report *report,

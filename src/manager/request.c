@@ -36,6 +36,10 @@ static int check_unit(struct berth_manager *m, struct berth_request *q, size_t i
 
 	if (owner && (strcmp(owner->vm, q->vm) != 0 || owner->kind == BERTH_OWNED_BY_BIND))
 		return berth_owner_refuse(m, owner, unit, err);
+	/* Its own, but nothing that can be used as it is. */
+	if (owner &&
+	    (owner->state == BERTH_OWNED_FAULTED || owner->state == BERTH_OWNED_IDENTITY_CHANGED))
+		return berth_owner_refuse(m, owner, unit, err);
 	r = berth_ask_unit(m, unit, q->vm, err);
 	if (r != 0)
 		return r;

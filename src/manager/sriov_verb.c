@@ -377,8 +377,12 @@ int berth_manager_sriov_set(struct berth_manager *m, const char *pf, unsigned in
 			    struct berth_report *report, struct berth_err *err)
 {
 	struct run run = { .m = m, .num = num, .report = report };
-	int r = prepare(&run, pf, err);
+	const struct berth_policy *policy;
+	int r = berth_manager_policy(m, &policy, err);
 
+	if (r < 0)
+		return r;
+	r = prepare(&run, pf, err);
 	run.fresh = num != run.before.num;
 	if (r == 0)
 		r = dry_run ? dry_run_set(&run, err) : set_journalled(&run, err);

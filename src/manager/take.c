@@ -220,13 +220,17 @@ static int end(struct berth_manager *m, const struct berth_assignment *a, const 
 	return finish(m, r, err);
 }
 
-/* "faulted" is for what we could not put right: the row stays, nobody else gets the group. Keeps @err. */
-static void fault(struct berth_manager *m, const struct berth_assignment *a,
+/*
+ * What we could not put right: the row stays, nobody else gets the group. "quarantined" when a guest has used it and it was
+ * not reset since, which "faulted" would forget. Keeps @err.
+ */
+static void fault(struct berth_manager *m, const struct berth_assignment *a, bool dirty,
 		  const struct berth_err *err)
 {
 	struct berth_err err2 = BERTH_ERR_INIT;
 
-	if (berth_take_mark(m, a, BERTH_OWNED_FAULTED, "fault", err ? err->text : NULL, &err2) < 0)
+	if (berth_take_mark(m, a, dirty ? BERTH_OWNED_QUARANTINED : BERTH_OWNED_FAULTED, "fault",
+			    err ? err->text : NULL, &err2) < 0)
 		log_err("%s: cannot be marked faulted: %s", a->group, err2.text);
 }
 
@@ -335,7 +339,7 @@ int berth_untake(struct berth_manager *m, const struct berth_assignment *a, cons
 
 	if (r == 0)
 		return end(m, a, why, err);
-	fault(m, a, &undo_err);
+	fault(m, a, false, &undo_err);
 	return berth_err_set(err, r, "%s", undo_err.text);
 }
 
@@ -475,8 +479,8 @@ int berth_retake(struct berth_manager *m, const struct berth_assignment *a, stru
 		r = retake_unit(m, a, &units.items[i], err);
 	berth_units_done(&units);
 	if (r != 0)
-		fault(m, a, err);
-	return r > 0 ? -EPERM : r;
+		fault(m, a, a->state != BERTH_OWNED_ASSIGNED, err);
+	return r;
 }
 
 /* --- and back --- */
@@ -524,7 +528,7 @@ int berth_give(struct berth_manager *m, const struct berth_assignment *a, const 
 		return r > 0 ? -ENOENT : r;
 	r = give_all(m, a, err);
 	if (r < 0) {
-		fault(m, a, err);
+		fault(m, a, false, err);
 		return r;
 	}
 	r = end(m, a, why, err);
