@@ -41,22 +41,22 @@ static int parse(const struct berth_cmd *cmd, struct args *a, int argc, char **a
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "vfs", required_argument, NULL, 'n' },
-		{ "dry-run", no_argument, NULL, 'd' },
+		{ "vfs", required_argument, NULL, 'v' },
+		{ "dry-run", no_argument, NULL, 'n' },
 		{ 0 },
 	};
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":jn:d", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":jn", options, NULL)) >= 0) {
 		switch (c) {
 		case 'j':
 			a->json = true;
 			break;
-		case 'd':
+		case 'n':
 			a->dry_run = true;
 			break;
-		case 'n':
+		case 'v':
 			a->has_vfs = parse_vfs(optarg, &a->vfs);
 			if (!a->has_vfs)
 				return berth_usage(cmd,
@@ -252,8 +252,8 @@ const struct berth_cmd berth_cmd_sriov = {
 		"the device's sriov_drivers_autoprobe is on. Refused when a function that would be removed\n"
 		"is owned or in use.\n"
 		"show lists the devices with SR-IOV, their functions, owners and network settings.\n\n"
-		"  -n, --vfs N    how many there shall be\n"
-		"      --dry-run  say what would be done, change nothing\n"
+		"      --vfs N    how many there shall be\n"
+		"  -n, --dry-run  say what would be done, change nothing\n"
 		"  -j, --json     {\"pfs\": […]} with the functions of each as \"children\"\n",
 	.run = run_sriov,
 };
