@@ -97,6 +97,11 @@ WRAP_test_mem := ioctl
 WRAP_test_pci_host := ioctl
 WRAP_test_loader := ioctl
 WRAP_test_vmm_irq := ioctl
+WRAP_test_ioas := ioctl
+WRAP_IRQ := berth_irq_alloc_gsi berth_irq_free_gsi berth_irq_set_msi \
+	berth_irq_commit berth_irq_attach_fd berth_irq_detach_fd
+WRAP_test_vectors := $(WRAP_IRQ)
+WRAP_test_intx := $(WRAP_IRQ)
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_sriov := berth_sysfs_write

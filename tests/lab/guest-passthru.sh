@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # In the guest of t_passthru.sh: one line per check.
 ok() { # NAME COMMAND…
     name=$1
@@ -17,6 +18,7 @@ irqs() { # NAME → how many interrupts of that kind
 
 # --- the compute device: no driver; INTx first, MSI is aimed at the NMI
 for verb in factorial dma 'intx 50' 'msi 50' 'move 200'; do
+    # shellcheck disable=SC2086
     edu $verb
 done
 

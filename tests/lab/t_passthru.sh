@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The passthrough path on real VFIO and KVM, without manager and supervisor (tests/lab/host/vfio_vm.c): resets with proof;

@@ -336,8 +336,8 @@ static void do_move(unsigned long n)
 		set_cfg(0x10, 4, to);
 		set_cfg(0x04, 2, command | 2);
 		wrong += id_at(to) != EDU_ID_BITS;
-		if (i % 8 ==
-		    0) { /* over RAM, over the interrupt controllers, nowhere: gone, and no harm done */
+		if (i % 8 == 0) {
+			/* over RAM, over the IOAPIC: gone from where it was, and no harm done */
 			set_cfg(0x10, 4, i % 16 ? 0x01000000u : 0xfec00000u);
 			wrong += id_at(to) != UINT32_MAX;
 			set_cfg(0x10, 4, to);
