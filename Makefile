@@ -114,6 +114,7 @@ WRAP_test_sriov_verb := berth_sysfs_write
 OBJ_test_run_config := tools/run_config.c
 OBJ_test_terminal   := tools/terminal.c
 OBJ_test_vm_dir     := tools/vm_dir.c
+OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_spawn.c tools/console.c tools/terminal.c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_test_$*),-Wl,--wrap=$(w)) -o $@ \

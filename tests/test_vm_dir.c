@@ -228,8 +228,8 @@ static void hostile_info_is_refused(void **state)
 		"",
 		"{}",
 		"{\"pid\":-1}",
-		"{\"pid\":1,\"start\":1,\"vmm_pid\":1,\"uid\":1,\"since\":1,\"cpus\":1,\"memory\":1,"
-		"\"kernel\":\"k\",\"devices\":[\"zz\"]}",
+		("{\"pid\":1,\"start\":1,\"vmm_pid\":1,\"uid\":1,\"since\":1,\"cpus\":1,\"memory\":1,"
+		 "\"kernel\":\"k\",\"devices\":[\"zz\"]}"),
 		"[[[[[[]]]]]]",
 	};
 	char path[100];

@@ -172,7 +172,7 @@ static int add_tables(scmp_filter_ctx ctx, unsigned int phase)
 	for (size_t i = 0; r == 0 && i < BERTH_ARRAY_SIZE(ioctls); i++) {
 		if (ioctls[i].phases & phase)
 			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					     SCMP_A1_64(SCMP_CMP_EQ, ioctls[i].request));
+					     SCMP_A1_64(SCMP_CMP_EQ, ioctls[i].request, 0));
 	}
 	return r;
 }

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The loop against a berth-vmm played by a child of the test.
+ */
+#include "tests/cmocka_all.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "tools/console.h"
+#include "tools/terminal.h"
+#include "tools/vm_loop.h"
+#include "vmm/control.h"
+
+struct fixture {
+	struct berth_vm_process process;
+	struct berth_terminal *terminal;
+	struct berth_console console;
+	struct berth_vm_loop_config config;
+	struct berth_vm_loop *loop;
+	struct berth_vm_ending end;
+	struct berth_err err;
+	char output[64];
+	int running; /* calls of on_running */
+};
+
+static void on_running(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->running++;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	sigset_t set;
+	int fd;
+
+	assert_non_null(f);
+	berth_vm_loop_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	strcpy(f->output, "/tmp/berth-test-loop-XXXXXX");
+	fd = mkstemp(f->output);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(berth_terminal_open(&f->terminal, f->output, NULL), 0);
+	f->process = (struct berth_vm_process)BERTH_VM_PROCESS_INIT;
+	f->config = (struct berth_vm_loop_config){
+		.name = "t1",
+		.process = &f->process,
+		.console = &f->console,
+		.listen_fd = -1,
+		.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+		.on_running = on_running,
+		.arg = f,
+	};
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	berth_vm_loop_interrupted(f->config.signal_fd);
+	berth_vm_loop_free(f->loop, "ok");
+	berth_console_done(&f->console);
+	berth_terminal_close(f->terminal);
+	berth_vm_process_done(&f->process);
+	close(f->config.signal_fd);
+	if (f->config.listen_fd >= 0)
+		close(f->config.listen_fd);
+	unlink(f->output);
+	free(f);
+	return 0;
+}
+
+/* Runs the loop with @vmm as the child. */
+static void run_with(struct fixture *f, void (*vmm)(int control, int console))
+{
+	int control[2], console[2], errors[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console), 0);
+	assert_int_equal(pipe2(errors, O_CLOEXEC | O_NONBLOCK), 0);
+	f->process.pid = fork();
+	assert_true(f->process.pid >= 0);
+	if (f->process.pid == 0) {
+		alarm(30);
+		close(control[0]);
+		dup2(errors[1], STDERR_FILENO);
+		vmm(control[1], console[1]);
+		_exit(9);
+	}
+	close(control[1]);
+	close(console[1]);
+	close(errors[1]);
+	f->process.pidfd = (int)syscall(SYS_pidfd_open, f->process.pid, 0);
+	f->process.control_fd = control[0];
+	f->process.stderr_fd = errors[0];
+	berth_console_init(&f->console, f->terminal, console[0]);
+	assert_int_equal(berth_vm_loop_run(&f->loop, &f->config, &f->end, &f->err), 0);
+	assert_true(f->end.reaped);
+}
+
+static void expect(int control, enum berth_control_type type)
+{
+	struct berth_control msg;
+
+	if (berth_control_recv(control, &msg) < 0 || msg.type != type)
+		_exit(8);
+}
+
+static void start_up(int control)
+{
+	berth_control_say(control, BERTH_CONTROL_CONFINED);
+	expect(control, BERTH_CONTROL_GO);
+	berth_control_say(control, BERTH_CONTROL_RUNNING);
+}
+
+static void end(int control, enum berth_control_outcome outcome, const char *text)
+{
+	struct berth_control msg = { BERTH_CONTROL_ENDED, outcome, "" };
+
+	snprintf(msg.text, sizeof(msg.text), "%s", text);
+	berth_control_send(control, &msg);
+	_exit(outcome >= BERTH_ENDED_CRASHED);
+}
+
+static void powers_off(int control, int console)
+{
+	start_up(control);
+	if (berth_write_all(console, "hello\n", 6) < 0)
+		_exit(7);
+	end(control, BERTH_ENDED_POWEROFF, "");
+}
+
+static void good_end_is_good(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	run_with(f, powers_off);
+	assert_int_equal(f->running, 1);
+	assert_true(f->end.ran);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+	assert_int_equal(berth_read_file(AT_FDCWD, f->output, 100, &text, NULL), 0);
+	assert_string_equal(text, "hello\n");
+	free(text);
+}
+
+static void crashes(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	end(control, BERTH_ENDED_CRASHED, "triple fault at rip 0x0");
+}
+
+static void error_of_the_vmm_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, crashes);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text, "VM t1: triple fault at rip 0x0");
+}
+
+static void dies(int control, int console)
+{
+	(void)control, (void)console;
+	raise(SIGKILL);
+}
+
+static void death_of_the_vmm_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, dies);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_non_null(strstr(f->err.text, "killed by signal 9"));
+}
+
+static void stops_when_asked(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	kill(getppid(), SIGTERM);
+	expect(control, BERTH_CONTROL_STOP);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void signal_asks_it_to_stop(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, stops_when_asked);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_ASKED);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+}
+
+static void ignores_stop(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	kill(getppid(), SIGINT);
+	expect(control, BERTH_CONTROL_STOP);
+	kill(getppid(), SIGINT);
+	pause();
+}
+
+static void second_signal_kills(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, ignores_stop);
+	assert_true(f->end.signalled);
+	assert_int_equal(f->end.status, SIGKILL);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text, "VM t1 was killed as asked");
+}
+
+static void talks_nonsense(int control, int console)
+{
+	(void)console;
+	if (berth_fd_send(control, "nonsense", 8, NULL, 0) < 0)
+		_exit(7);
+	pause();
+}
+
+static void nonsense_is_answered_with_kill(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, talks_nonsense);
+	assert_true(f->end.signalled);
+	assert_int_equal(f->end.status, SIGKILL);
+}
+
+static void stops_late(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	expect(control, BERTH_CONTROL_STOP);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void time_limit_ends_it_and_is_a_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.timeout_s = 1;
+	run_with(f, stops_late);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_TIMEOUT);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -ETIMEDOUT);
+}
+
+static void floods_stderr(int control, int console)
+{
+	(void)console;
+	for (int i = 0; i < 500; i++) {
+		/* the pipe is not blocking; what does not fit is lost */
+		if (write(STDERR_FILENO, "noise\n", 6) < 0)
+			usleep(1000);
+	}
+	start_up(control);
+	end(control, BERTH_ENDED_POWEROFF, "");
+}
+
+static void flood_of_diagnostics_is_cut(void **state)
+{
+	struct fixture *f = *state;
+	int saved = dup(STDERR_FILENO), out[2];
+	char buf[65536];
+	ssize_t n;
+	size_t lines = 0;
+
+	assert_int_equal(pipe2(out, O_NONBLOCK), 0);
+	dup2(out[1], STDERR_FILENO);
+	run_with(f, floods_stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = read(out[0], buf, sizeof(buf) - 1);
+	assert_true(n > 0);
+	buf[n] = '\0';
+	for (char *c = buf; (c = strstr(c, "noise")); c++)
+		lines++;
+	assert_in_range(lines, 1, 40);
+	assert_non_null(strstr(buf, "more lines dropped"));
+	close(out[0]);
+	close(out[1]);
+}
+
+/* A client in a process of its own, against a listening socket of the loop. */
+static pid_t ask(const struct sockaddr_un *addr, const char *what, int want)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct berth_err err = BERTH_ERR_INIT;
+		int sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+		if (connect(sock, (const struct sockaddr *)addr, sizeof(*addr)) < 0)
+			_exit(1);
+		_exit(berth_vm_request(sock, what, 10000, &err) != want);
+	}
+	return pid;
+}
+
+static int listen_at(struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(addr->sun_path + 1, sizeof(addr->sun_path) - 1, "berth-test-loop-%d",
+		 (int)getpid());
+	assert_int_equal(bind(fd, (struct sockaddr *)addr, sizeof(*addr)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void request_stops_it_and_is_answered_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un addr;
+	int status;
+	pid_t good, unknown;
+
+	f->config.listen_fd = listen_at(&addr);
+	unknown = ask(&addr, "dance", -EIO);
+	good = ask(&addr, "stop", 0);
+	run_with(f, stops_late);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_ASKED);
+	berth_vm_loop_free(f->loop, "ok");
+	f->loop = NULL;
+	assert_int_equal(waitpid(good, &status, 0), good);
+	assert_int_equal(status, 0);
+	close(f->config.listen_fd); /* "dance" may still wait to be accepted */
+	f->config.listen_fd = -1;
+	assert_int_equal(waitpid(unknown, &status, 0), unknown);
+	assert_int_equal(status, 0);
+}
+
+static void endings_have_their_words(void **state)
+{
+	static const struct {
+		struct berth_vm_ending end;
+		int want;
+		const char *words;
+	} rows[] = {
+		{ { .reaped = false }, -EIO, "does not die" },
+		{ { .reaped = true, .signalled = true, .status = SIGSYS },
+		  -EIO,
+		  "outside its list" },
+		{ { .reaped = true, .signalled = true, .status = SIGSEGV }, -EIO, "signal 11" },
+		{ { .reaped = true, .status = 1 }, -EIO, "said nothing" },
+		{ { .reaped = true,
+		    .signalled = true,
+		    .status = SIGKILL,
+		    .stop = BERTH_VM_STOP_ASKED },
+		  -EIO,
+		  "did not stop" },
+		{ { .reaped = true,
+		    .signalled = true,
+		    .status = SIGKILL,
+		    .stop = BERTH_VM_STOP_SILENT },
+		  -ETIMEDOUT,
+		  "in time" },
+		{ { .reaped = true,
+		    .said = true,
+		    .ended = { BERTH_CONTROL_ENDED, BERTH_ENDED_REBOOT, "" },
+		    .stop = BERTH_VM_STOP_TIMEOUT },
+		  0,
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+
+		assert_int_equal(berth_vm_ending_judge(&rows[i].end, "t1", &err), rows[i].want);
+		if (!strstr(err.text, rows[i].words))
+			fail_msg("\"%s\" lacks \"%s\"", err.text, rows[i].words);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(good_end_is_good, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(error_of_the_vmm_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(death_of_the_vmm_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(signal_asks_it_to_stop, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(second_signal_kills, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nonsense_is_answered_with_kill, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(time_limit_ends_it_and_is_a_failure, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(flood_of_diagnostics_is_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(request_stops_it_and_is_answered_at_the_end, set_up,
+						tear_down),
+		cmocka_unit_test(endings_have_their_words),
+	};
+
+	return cmocka_run_group_tests_name("tools/vm_loop", tests, NULL, NULL);
+}
