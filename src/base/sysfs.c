@@ -19,6 +19,8 @@
 
 /* Format a path into @path (PATH_MAX bytes). Return: 0, -ENAMETOOLONG, -ENOENT when the host has no /sys. */
 static int make_path(const struct berth_host *host, char *path, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+static int make_path(const struct berth_host *host, char *path, const char *fmt, va_list ap)
 {
 	int n = vsnprintf(path, PATH_MAX, fmt, ap);
 
