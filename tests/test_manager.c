@@ -507,6 +507,21 @@ static void a_disk_that_a_process_has_open_is_refused(void **state)
 	expect_refused(f, NIC, "process 600 (berth) as /dev/nvme0n1");
 }
 
+static void a_companion_in_use_is_refused_with_its_driver(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/" AUDIO "/sound/card0/controlC0/dev",
+		       "116:0\n");
+	fake_host_link(f->fake, "sys/class/sound/controlC0",
+		       "../../devices/pci0000:00/" PORT2 "/" AUDIO "/sound/card0/controlC0");
+	fake_process(f, 600);
+	fake_host_link(f->fake, "proc/600/fd/3", "/dev/snd/controlC0");
+	expect_refused(f, GPU, AUDIO);
+	expect_refused(f, GPU, "snd_hda_intel");
+	expect_refused(f, GPU, "process 600");
+}
+
 static void a_bridge_is_refused(void **state)
 {
 	expect_refused(*state, PORT1, "bridge");
@@ -1100,6 +1115,7 @@ int main(void)
 		T(memory_that_firmware_uses_is_refused),
 		T(the_default_route_is_refused),
 		T(a_disk_that_a_process_has_open_is_refused),
+		T(a_companion_in_use_is_refused_with_its_driver),
 		T(a_bridge_is_refused),
 		T(an_absent_device_is_enodev),
 		T(malformed_names_are_einval),

@@ -8,6 +8,7 @@
 #include "manager/ask.h"
 #include "manager/context.h"
 #include "manager/owner.h"
+#include "manager/peers.h"
 #include "manager/resolve.h"
 #include "manager/safety.h"
 
@@ -44,7 +45,12 @@ static int check_unit(struct berth_manager *m, struct berth_request *q, size_t i
 	if (r != 0)
 		return r;
 	q->own[i] = owner;
-	return owner ? 0 : berth_safety_require(m, unit, BERTH_SAFETY_GROUP, err);
+	if (owner)
+		return 0;
+	r = berth_safety_require(m, unit, BERTH_SAFETY_GROUP, err);
+	if (r == 0)
+		r = berth_peers_require(m->inv, unit, &q->units, &q->live, q->vm, err);
+	return r;
 }
 
 int berth_request_make(struct berth_manager *m, const char *vm, const char *const *names, size_t nr,

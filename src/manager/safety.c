@@ -185,21 +185,25 @@ static void check_siblings(const struct berth_unit *unit, struct findings *f)
 	}
 }
 
-/* In a sentence about a function that nobody named, say why it matters. */
-static const char *because(const struct berth_unit_member *member)
+/* In a sentence about a function that nobody named, say why it matters. Returns @buf. */
+static const char *because(const struct berth_unit_member *member, char buf[static 160])
 {
-	return member->asked ? "" : ", and it would come along with its group";
+	buf[0] = '\0';
+	if (!member->asked)
+		snprintf(buf, 160, "; it is bound to %s and would come along with its group",
+			 *member->dev->driver ? member->dev->driver : "no driver");
+	return buf;
 }
 
 static void check_use(const struct berth_manager *m, const struct berth_unit_member *member,
 		      struct findings *f)
 {
 	const struct berth_inuse_reason *why = berth_inuse_hard(m->inuse, member->dev->bdf);
-	char name[32];
+	char name[32], more[160];
 
 	if (why) {
 		found(f, BERTH_SAFETY_HOST_USES, member->dev->bdf, "%s (%s)%s", why->sentence,
-		      berth_inuse_code_name(why->code), because(member));
+		      berth_inuse_code_name(why->code), because(member, more));
 		return;
 	}
 	for (why = NULL; (why = berth_inuse_next(m->inuse, member->dev->bdf, why));) {
@@ -207,7 +211,7 @@ static void check_use(const struct berth_manager *m, const struct berth_unit_mem
 			continue;
 		found(f, BERTH_SAFETY_OPEN, member->dev->bdf,
 		      "%s%s; end process %d (%s) first, or its driver may never let go",
-		      why->sentence, because(member), (int)why->pid,
+		      why->sentence, because(member, more), (int)why->pid,
 		      berth_process_name(m->host, why->pid, name));
 		return;
 	}

@@ -107,6 +107,10 @@ moves() {
     round_trip $nic igb
     round_trip $nvme nvme
     round_trip $edu ''
+    sleep 30 </dev/snd/controlC0 &
+    expect 3 "$audio.*process $! .*snd_hda_intel" "the GPU is refused while its audio is in use" assign $gpu --vm t1
+    kill $!
+    wait $! 2>/dev/null
     expect 0 "$audio snd_hda_intel → vfio-pci .*came along" "the GPU's audio comes along" assign $gpu --vm t1
     check "the GPU's audio is on vfio-pci" has $audio vfio-pci vfio-pci
     expect 3 "owned by t1" "another VM is refused, the owner named" assign $audio --vm t2
@@ -146,10 +150,13 @@ moves() {
 }
 
 switch() {
-    expect 3 "SIBLING.*0000:05:00.0.*e1000e" "a sibling at work: refused, it and its driver named" assign 04:00.0 --vm t1
+    expect 3 "PEER.*0000:05:00.0.*e1000e" "a neighbour at work: refused, it and its driver named" assign 04:00.0 --vm t1
     expect 0 "owned by t1" "both together can be assigned" assign 04:00.0 05:00.0 --vm t1
     expect 0 "→ e1000e" "and released" release --vm t1
     check "e1000e is back" has 0000:05:00.0 e1000e '(null)'
+    expect 0 "→ no driver" "the neighbour is unbound" unbind 05:00.0
+    expect 3 "PEER.*owned by" "what is owned by another is as much in the way" assign 04:00.0 --vm t1
+    expect 0 "→ e1000e" "the neighbour is given back" release 05:00.0
     expect 3 "HOST_USES.*console" "the console GPU is refused" assign 00:01.0 --vm t1
 }
 
