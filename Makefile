@@ -111,6 +111,7 @@ WRAP_test_facts := berth_sysfs_write
 WRAP_test_appear := berth_sysfs_write
 WRAP_test_sriov_verb := berth_sysfs_write
 # A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c
+OBJ_test_out        := tools/out.c
 OBJ_test_run_config := tools/run_config.c
 OBJ_test_terminal   := tools/terminal.c
 OBJ_test_vm_dir     := tools/vm_dir.c

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manager/manager.h"
+#include "manager/resolve.h"
 #include "tools/berth.h"
 #include "tools/out.h"
 #include "tools/out_check.h"
@@ -16,13 +18,14 @@
 static const char help[] =
 	"Usage: berth show DEV [--json]\n\n"
 	"Everything about one device, and what stands in the way of assigning it. DEV is a PCI address\n"
-	"(0000:03:00.0 or 03:00.0) or a stable path (PNP0A08:00/1c.0/00.0, see 'berth list -o bdf,path').\n\n"
+	"(0000:03:00.0 or 03:00.0), a stable path (PNP0A08:00/1c.0/00.0, see 'berth list -o bdf,path') or a\n"
+	"name from policy.\n\n"
 	"      --json   {\"devices\":[{…}]}: the keys of 'berth list --json' and more; \"checks\" is what\n"
 	"               stands in the way\n\n"
 	"As root more is known: capabilities, isolation, who has its device nodes open.\n";
 
 struct facts {
-	const struct berth_host *host;
+	struct berth_host *host;	/* borrowed */
 	struct berth_view *view;	/* owned */
 	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
 	const struct berth_device *dev; /* borrowed from view */
@@ -304,18 +307,33 @@ static int print_json(const struct facts *f)
 
 /* --- the verb --- */
 
+/* A name from policy: the manager knows it. It has an inventory of its own, of which only the address is taken. */
+static int find_by_name(struct facts *f, const char *name, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	BERTH_CLEANUP(berth_freep) const struct berth_device **found = NULL;
+	size_t nr = 0;
+	int r;
+
+	r = berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, err);
+	if (r == 0)
+		r = berth_resolve(m, NULL, &name, 1, &found, &nr, err);
+	if (r)
+		return r;
+	f->dev = berth_inventory_find(f->view->inv, found[0]->bdf);
+	return f->dev ? 0 : berth_err_set(err, -ENODEV, "device '%s' has just gone away", name);
+}
+
 static int find(const struct berth_cmd *cmd, struct facts *f, const char *text)
 {
 	struct berth_err err = BERTH_ERR_INIT;
 	int r = berth_inventory_resolve(f->view->inv, text, &f->dev, &err);
 
+	if (r == BERTH_ABSENT)
+		r = find_by_name(f, text, &err);
 	if (r == -EINVAL)
 		return berth_usage(cmd, "%s", err.text);
-	if (r == BERTH_ABSENT)
-		r = berth_err_set(&err, -ENODEV,
-				  "there is no device '%s'; 'berth list --all' shows what there is",
-				  text);
-	return r < 0 ? berth_fail(cmd, r, &err) : 0;
+	return r ? berth_fail(cmd, r, &err) : 0;
 }
 
 static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, bool json)

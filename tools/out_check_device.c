@@ -51,7 +51,7 @@ static void check_isolation(const struct subject *s)
 				"%s", reason);
 		return;
 	case BERTH_ISOLATION_ACS_OVERRIDE:
-		berth_check_add(s->checks, "isolation", WARN, "boot without pcie_acs_override",
+		berth_check_add(s->checks, "isolation", FAIL, "boot without pcie_acs_override",
 				"%s", reason);
 		return;
 	case BERTH_ISOLATION_UNKNOWN:
@@ -161,17 +161,24 @@ static void check_inuse(const struct subject *s)
 		berth_check_add(s->checks, "in-use", OK, NULL, "the host does not stand on it");
 }
 
+/* What comes along: its own slot as a matter of course, others when they are named or free. */
 static void check_companions(const struct subject *s)
 {
 	const struct berth_device *member = NULL;
 
 	while ((member =
 			berth_inventory_next_in_group(s->view->inv, s->dev->iommu_group, member))) {
+		bool own = berth_bdf_same_slot(member->bdf, s->dev->bdf);
+		bool held = !own && *member->driver && !strstr(member->driver, "vfio");
+
 		if (member == s->dev || berth_device_is_bridge(member))
 			continue;
-		berth_check_add(s->checks, "companion", OK, NULL, "%s (%s) comes along",
-				BERTH_BDF_STR(member->bdf),
-				*member->driver ? member->driver : "no driver");
+		berth_check_add(
+			s->checks, own ? "companion" : "sibling", held ? FAIL : OK,
+			held ? "name it too when assigning, or free it with 'berth unbind'" : NULL,
+			"%s (%s) %s", BERTH_BDF_STR(member->bdf),
+			*member->driver ? member->driver : "no driver",
+			held ? "is of the same group, and the host uses it" : "comes along");
 	}
 }
 
