@@ -160,7 +160,8 @@ static void text_of_devices_cannot_play_with_the_terminal(void **state)
 		{ "a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f" },
 		{ "M\xc3\xbcller", "M\xc3\xbcller" },
 		{ "\xff\xfe", "\\xff\\xfe" },
-		{ "\xc0\xaf", "\\xc0\\xaf" },	       /* overlong */
+		{ "\xc0\xaf", "\\xc0\\xaf" }, /* overlong */
+		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" }, /* surrogate */
 		{ "\xc2\x9b"
 		  "31m",

@@ -243,9 +243,9 @@ static int find_btrfs(struct finder *f)
 /* "/dev/nvme0n1p3 partition 8388604 0 -2"; a swap file lies on a mounted file system and is found there. */
 static int take_swap(struct finder *f, char *line)
 {
-	char source[PATH_MAX], kind[32], link[PATH_MAX];
+	char source[PATH_MAX], link[PATH_MAX];
 
-	if (sscanf(line, "%4095s %31s", source, kind) != 2 || strcmp(kind, "partition") != 0 ||
+	if (sscanf(line, "%4095s", source) != 1 ||
 	    block_link(f->host, source, link, sizeof(link)) < 0)
 		return 0;
 	return blame_block(f, link, BERTH_INUSE_SWAP, "carries", "swap", source);
