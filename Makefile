@@ -94,6 +94,7 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
 WRAP_test_mem := ioctl
+WRAP_test_power := ioctl
 WRAP_test_guest_console := ioctl
 WRAP_test_pci_host := ioctl
 WRAP_test_loader := ioctl

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/cmocka_all.h"
 
+#include <linux/kvm.h>
+
 #include "base/cleanup.h"
 #include "vmm/bus.h"
+#include "vmm/mem.h"
 #include "vmm/power.h"
+
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	(void)fd;
+	return request == KVM_CHECK_EXTENSION ? 64 : 0;
+}
 
 struct board {
 	unsigned int offs, resets;
@@ -76,11 +86,26 @@ static void status_reads_as_nothing_pending(void **state)
 	berth_bus_free(pio);
 }
 
+/* Run by hand: the bytes are what an assembler makes of them, and they reach the reset port. */
+static void the_bios_entry_resets(void **state)
+{
+	static const uint8_t want[] = { 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd };
+	struct berth_mem_config config = { BERTH_MEM_MIN, -1, NULL, 0 };
+	struct berth_mem *mem;
+
+	(void)state;
+	assert_int_equal(berth_mem_new(&mem, 3, &config, NULL), 0);
+	berth_power_put_reset_vector(mem);
+	assert_memory_equal(berth_mem_at(mem, 0xffff0, sizeof(want)), want, sizeof(want));
+	berth_mem_free(mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_right_writes_end_the_machine),
 		cmocka_unit_test(status_reads_as_nothing_pending),
+		cmocka_unit_test(the_bios_entry_resets),
 	};
 
 	return cmocka_run_group_tests_name("vmm/power", tests, NULL, NULL);

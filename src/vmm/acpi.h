@@ -17,7 +17,7 @@
 struct berth_err;
 
 #define BERTH_ACPI_BASE 0xe0000 /* where x86 guests look for the RSDP too: ACPI 6.5, 5.2.5.1 */
-#define BERTH_ACPI_SIZE 0x20000
+#define BERTH_ACPI_SIZE 0x1f000 /* up to the page of BERTH_POWER_RESET_VECTOR */
 
 struct berth_acpi_config {
 	unsigned int nr_vcpus; /* APIC ids 0 … nr_vcpus - 1 */

@@ -28,6 +28,7 @@ size_t berth_boot_map(const struct berth_mem *mem, struct berth_range ecam,
 
 	add(&map, 0, BERTH_BOOT_LOW_END, BERTH_BOOT_RAM);
 	add(&map, BERTH_ACPI_BASE, BERTH_ACPI_BASE + BERTH_ACPI_SIZE, BERTH_BOOT_ACPI);
+	add(&map, BERTH_ACPI_BASE + BERTH_ACPI_SIZE, BERTH_BOOT_KERNEL_MIN, BERTH_BOOT_RESERVED);
 	for (size_t i = 0; i < nr; i++) {
 		uint64_t start = i ? ram[i].gpa : BERTH_BOOT_KERNEL_MIN;
 

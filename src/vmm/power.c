@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vmm/power.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/range.h"
 #include "vmm/bus.h"
+#include "vmm/mem.h"
 
 #define SLP_EN		0x20 /* sleep control, ACPI 6.5, table 4.22 */
 #define SLP_TYP_SHIFT	2
@@ -106,4 +109,23 @@ void berth_power_free(struct berth_power *p)
 	berth_bus_remove(p->pio, p->reset);
 	berth_bus_remove(p->pio, p->sleep);
 	free(p);
+}
+
+void berth_power_put_reset_vector(const struct berth_mem *mem)
+{
+	static const uint8_t code[] = {
+		0xba,
+		BERTH_POWER_RESET & 0xff,
+		BERTH_POWER_RESET >> 8, /* mov dx, 0xcf9 */
+		0xb0,
+		BERTH_POWER_RESET_VALUE, /* mov al, 6 */
+		0xee,			 /* out dx, al */
+		0xf4,			 /* hlt */
+		0xeb,
+		0xfd, /* jmp to the hlt */
+	};
+	void *at = berth_mem_at(mem, BERTH_POWER_RESET_VECTOR, sizeof(code));
+
+	assert(at);
+	memcpy(at, code, sizeof(code));
 }

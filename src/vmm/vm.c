@@ -358,6 +358,7 @@ int berth_vm_load(struct berth_vm *vm, struct berth_err *err)
 		return r;
 	signal(SIGPIPE, SIG_IGN); /* a console that went away is no reason to die */
 	berth_cpu_state_put_tables(vm->mem);
+	berth_power_put_reset_vector(vm->mem);
 	return create_vcpus(vm, &boot, err);
 }
 
