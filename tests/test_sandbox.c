@@ -35,7 +35,8 @@
 #include "vmm/control.h"
 #include "vmm/sandbox.h"
 
-#define KILLED 256 /* run_child(): died of SIGSYS */
+#define CONSOLE 70  /* descriptor number of the console in these tests */
+#define KILLED	256 /* run_child(): died of SIGSYS */
 
 /* Return: exit status, KILLED, or -1 for another end. */
 static int run_child(int (*fn)(void *arg), void *arg)
@@ -64,7 +65,7 @@ static int filter(enum berth_sandbox_phase phase, int control_fd)
 	if (!done)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	done = true;
-	return berth_sandbox_filter(phase, control_fd, NULL);
+	return berth_sandbox_filter(phase, control_fd, CONSOLE, NULL);
 }
 
 /* --- what must kill --- */
@@ -106,6 +107,7 @@ static const struct forbidden forbidden[] = {
 	{ "executable mmap", SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC }, false },
 	{ "mprotect to executable", SYS_mprotect, { 0, 0, PROT_EXEC }, false },
 	{ "sendmsg elsewhere", SYS_sendmsg, { 2 }, false },
+	{ "sendto elsewhere", SYS_sendto, { 2 }, false },
 	{ "recvmsg elsewhere", SYS_recvmsg, { 2 }, false },
 	{ "ioctl TIOCSTI", SYS_ioctl, { 0, 0x5412 }, false },
 	{ "ioctl VFIO_GROUP_GET_DEVICE_FD", SYS_ioctl, { -1, VFIO_GROUP_GET_DEVICE_FD }, false },
@@ -216,7 +218,10 @@ static int check_control(int sock)
 
 	if (berth_control_say(sock, BERTH_CONTROL_RUNNING) < 0)
 		return 1;
-	return berth_control_recv(sock, &msg) < 0 || msg.type != BERTH_CONTROL_STOP;
+	if (berth_control_recv(sock, &msg) < 0 || msg.type != BERTH_CONTROL_STOP)
+		return 1;
+	/* the console may be sent to; here there is none */
+	return send(CONSOLE, "x", 1, MSG_DONTWAIT) != -1 || errno != EBADF;
 }
 
 static void on_signal(int sig)

@@ -35,7 +35,8 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 	s.nr_threads = launch->nr_cpus + SPARE_THREADS;
 	r = berth_sandbox_confine(&s, err);
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, BERTH_VMM_CONTROL_FD, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, BERTH_VMM_CONTROL_FD,
+					 launch->console_fd, err);
 	return r;
 }
 
@@ -66,13 +67,14 @@ static void on_control(struct berth_vm *vm, int fd, void *opaque)
 		berth_vm_fail(vm, r, "control socket: %s", strerror(-r));
 }
 
-static int run(struct berth_guest *guest, enum berth_vm_end *ret, struct berth_err *err)
+static int run(struct berth_guest *guest, int console_fd, enum berth_vm_end *ret,
+	       struct berth_err *err)
 {
 	struct berth_vm *vm = berth_guest_vm(guest);
 	int r = berth_vm_watch_fd(vm, BERTH_VMM_CONTROL_FD, on_control, NULL, err);
 
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, BERTH_VMM_CONTROL_FD, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, BERTH_VMM_CONTROL_FD, console_fd, err);
 	if (r == 0)
 		r = berth_control_say(BERTH_VMM_CONTROL_FD, BERTH_CONTROL_RUNNING);
 	return r < 0 ? r : berth_vm_run(vm, ret, err);
@@ -91,7 +93,7 @@ static int vmm(struct berth_launch *launch, enum berth_vm_end *ret, struct berth
 	if (r == 0)
 		r = berth_guest_new(&guest, launch, err);
 	if (r == 0)
-		r = run(guest, ret, err);
+		r = run(guest, launch->console_fd, ret, err);
 	return r;
 }
 

@@ -62,11 +62,13 @@ enum berth_sandbox_phase {
 /**
  * berth_sandbox_filter() - stages 7 and 8
  * @control_fd: the only socket on which messages are sent and received
+ * @console_fd: the only one to which plain bytes are sent; -1: none
  *
  * Takes effect for every thread. No new privileges must be set already, as berth_sandbox_confine() does.
  *
  * Return: 0; -errno.
  */
-int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, struct berth_err *err);
+int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, int console_fd,
+			 struct berth_err *err);
 
 #endif

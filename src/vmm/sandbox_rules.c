@@ -178,18 +178,21 @@ static int add_tables(scmp_filter_ctx ctx, unsigned int phase)
 }
 
 /* Rules whose arguments are known only now. */
-static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd)
+static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int console_fd)
 {
 	const struct rule own[] = {
 		{ SCMP_SYS(sendmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)control_fd) },
 		{ SCMP_SYS(recvmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)control_fd) },
+		{ SCMP_SYS(sendto), ALWAYS, "guest output, without waiting for the user",
+		  IS(0, (scmp_datum_t)console_fd) },
 		{ SCMP_SYS(tgkill), ALWAYS, "kicks of our own threads, abort",
 		  IS(0, (scmp_datum_t)getpid()) },
 	};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < BERTH_ARRAY_SIZE(own); i++) {
-		if (own[i].phases & phase)
+		/* without a console there is no descriptor to allow */
+		if ((own[i].phases & phase) && (own[i].nr != SCMP_SYS(sendto) || console_fd >= 0))
 			r = add_rule(ctx, &own[i]);
 	}
 	/* clone3's flags are in memory, where a filter cannot look: glibc then takes clone. */
@@ -198,7 +201,7 @@ static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd)
 	return r;
 }
 
-static int build(scmp_filter_ctx ctx, unsigned int phase, int control_fd)
+static int build(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int console_fd)
 {
 	/* A process of another architecture's calls is as wrong as a call outside the list. */
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -213,18 +216,20 @@ static int build(scmp_filter_ctx ctx, unsigned int phase, int control_fd)
 	if (r == 0)
 		r = add_tables(ctx, phase);
 	if (r == 0)
-		r = add_own(ctx, phase, control_fd);
+		r = add_own(ctx, phase, control_fd, console_fd);
 	return r;
 }
 
-int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, struct berth_err *err)
+int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, int console_fd,
+			 struct berth_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
 
 	if (!ctx)
 		return berth_err_set(err, -ENOMEM, "confining berth-vmm: out of memory");
-	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, control_fd);
+	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, control_fd,
+		  console_fd);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
