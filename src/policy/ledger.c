@@ -204,7 +204,6 @@ static int insert(struct berth_db *db, const struct berth_claim *claim, const ch
 		  int64_t *ret_id, struct berth_err *err)
 {
 	bool children = kind == BERTH_OWNED_BY_CHILDREN;
-	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
 	int r;
 
 	r = berth_db_run(

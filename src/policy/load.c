@@ -35,8 +35,8 @@ static int load_file(struct berth_policy *policy, int dirfd, const char *name, c
 
 /* --- the whole --- */
 
-static int bad_origin(const struct berth_origin *origin, struct berth_err *err, const char *fmt,
-		      ...)
+__attribute__((format(printf, 3, 4))) static int
+bad_origin(const struct berth_origin *origin, struct berth_err *err, const char *fmt, ...)
 {
 	char words[BERTH_ERR_TEXT];
 	va_list ap;
