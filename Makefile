@@ -58,7 +58,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit check check-lab check-format check-layers check-headers install man demo guest labhost FORCE
+.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-format check-layers check-headers install man demo guest labhost FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
@@ -122,6 +122,26 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_test_$*),-Wl,--wrap=$(w)) -o $@ \
 	 $< $(call obj,$(OBJ_test_$*)) $(call obj,$(TESTLIB_SRC)) $(LIB) $(PC_LIBS) -lcmocka
 $(foreach t,$(TESTS),$(eval $(t): $(call obj,$(OBJ_$(notdir $(t))))))
+
+# --- fuzzers: tests/fuzz/fuzz_x.c with libFuzzer, so clang only; seeds of fuzz_x are in SEEDS_fuzz_x ---
+FUZZ_TIME ?= 60
+SEEDS_fuzz_policy := $(wildcard docs/examples/policy-*.json)
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LD_ALL) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+fuzz-run: $(addprefix $(B)/fuzz/,$(FUZZERS))
+	@set -e; $(foreach f,$(FUZZERS),mkdir -p $(B)/corpus/$(f); $(if $(SEEDS_$(f)),cp $(SEEDS_$(f)) $(B)/corpus/$(f);) \
+	 $(B)/fuzz/$(f) -max_total_time=$(FUZZ_TIME) -timeout=2 -rss_limit_mb=512 \
+	  -artifact_prefix=$(B)/corpus/$(f)- $(B)/corpus/$(f) >$(B)/corpus/$(f).log 2>&1 || \
+	  { tail -n 40 $(B)/corpus/$(f).log; echo "$(f): FAILED"; exit 1; }; \
+	 echo "$(f): $$(grep ^Done $(B)/corpus/$(f).log)";)
+
+fuzz: ## run each fuzzer for FUZZ_TIME seconds (clang)
+	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
 
 unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
 	@tests/run.sh --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
