@@ -18,7 +18,9 @@ from . import cache, cpio
 from .cache import HERE, LabError
 from .topology import TOPOLOGIES, Machine
 
-BOOT_SECONDS = 90  # a boot takes some 10 s; more than this is a hang
+BOOT_SECONDS = 90  # a boot takes some 10 s, of which nearly all is CPU time; more than this is a hang...
+BOOT_CPU_SECONDS = 60
+BOOT_BUSY_SECONDS = 300  # ...unless the machine is so busy that it has not yet had its CPU time
 BOOT_TRIES = 3
 INITRD_MODULES = ["9p", "9pnet_virtio", "overlay"]
 INITRD_APPLETS = ["sh", "mount", "mkdir", "insmod", "cat", "switch_root", "poweroff"]
@@ -89,7 +91,7 @@ class Lab:
                     return self._boot(command, tmp)
             except BootHang as hang:
                 if attempt == BOOT_TRIES:
-                    raise LabError(f"{hang}, {BOOT_TRIES} times; see {self.console}") from hang
+                    raise LabError(f"{hang}, {BOOT_TRIES} times") from hang
                 say(f"{hang}; starting it again ({attempt} of {BOOT_TRIES})")
         raise AssertionError
 
@@ -213,7 +215,8 @@ class Session:
         self._pending = {"control": b"", "qmp": b""}
         self._status = None
         self._started = False
-        self._deadline = time.monotonic() + BOOT_SECONDS
+        self._begin = time.monotonic()
+        self._deadline = self._begin + BOOT_SECONDS
 
     def serve(self):
         with selectors.DefaultSelector() as selector:
@@ -222,7 +225,7 @@ class Session:
             while selector.get_map():
                 left = self._deadline and self._deadline - time.monotonic()
                 events = selector.select(left and max(0, left))
-                if left and left <= 0 and not events:
+                if left and left <= 0 and not events and not self._boot_is_starved():
                     return self._late()
                 for key, _ in events:
                     data = key.fileobj.recv(65536)
@@ -235,29 +238,37 @@ class Session:
             raise LabError(f"the lab host went down {what}; its console:\n{self._console_tail()}")
         return self._status
 
+    def _boot_is_starved(self):
+        if self._started or time.monotonic() > self._begin + BOOT_BUSY_SECONDS:
+            return False
+        with open(f"/proc/{self._qemu.pid}/stat", encoding="utf-8") as f:
+            user, system = f.read().rpartition(")")[2].split()[11:13]
+        if (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") > BOOT_CPU_SECONDS:
+            return False
+        self._deadline += 10
+        return True
+
     def _late(self):
         if self._status is not None:  # all was said and done, only QEMU did not leave
             return self._status
         if not self._started:
-            self._keep_hang()
-            raise BootHang(f"the lab host did not come up within {BOOT_SECONDS} s")
+            seconds = time.monotonic() - self._begin
+            raise BootHang(f"the lab host did not come up within {seconds:.0f} s (see {self._keep_hang()})")
         raise CommandLate(f"the command did not end within {self._options.timeout:g} s: lab stopped")
 
     def _keep_hang(self):
-        """Leave beside the console log what a person needs who wants to know where the boot stood."""
-        with open(self._console_path(), "rb") as f:
-            text = f.read()
-        number = 1
-        while os.path.exists(path := os.path.join(self._out, f"hang{number}.log")):
-            number += 1
-        with open(path, "wb") as f:
-            f.write(text)
-            for line in ("info cpus", "info registers -a", "info pic"):
+        """Leave what a person needs who wants to know where the boot stood, also when the next one succeeds."""
+        handle, path = tempfile.mkstemp(prefix="berth-lab-hang.", suffix=".log")
+        with os.fdopen(handle, "wb") as f:
+            with open(self._console_path(), "rb") as console:
+                f.write(console.read())
+            for line in ("info status", "info registers -a", "info lapic 0", "info lapic 1", "info pic"):
                 try:
                     answer = self._monitor.execute("human-monitor-command", **{"command-line": line})
                 except (LabError, OSError) as error:
                     answer = str(error)
                 f.write(f"\n== {line}\n{answer}\n".encode())
+        return path
 
     def _take(self, port, data):
         if port in ("stdout", "stderr"):
