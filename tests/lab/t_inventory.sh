@@ -118,6 +118,6 @@ done
 cat "$log"
 pass=$(grep -c '^ok - ' "$log")
 fail=$(grep -c '^not ok - ' "$log")
-[ $((pass + fail)) -ge 88 ] || { echo "not ok - all checks ran ($pass passed)"; fail=$((fail + 1)); }
+[ $((pass + fail)) -ge 86 ] || { echo "not ok - all checks ran ($pass passed)"; fail=$((fail + 1)); }
 echo "$pass passed, $fail failed, 0 skipped"
 [ "$fail" -eq 0 ]
