@@ -31,6 +31,10 @@ inside() {
     out=$(mktemp)
     all="01:00.0 02:00.0 02:00.1 03:00.0 04:00.0"
     modprobe vfio-pci
+    bind 02:00.0
+    $vm 02:00.0 >"$out"
+    ok "a group with a host driver in it is refused, and the driver named" \
+        grep -q "not viable: it also holds 0000:02:00.1, bound to snd_hda_intel" "$out"
     # shellcheck disable=SC2086
     bind $all
     ulimit -l unlimited
@@ -67,6 +71,6 @@ trap 'rm -rf "$tmp"' EXIT
 cat "$tmp/log"
 pass=$(grep -c '^ok - ' "$tmp/log")
 fail=$(grep -c '^not ok - ' "$tmp/log")
-[ "$pass" -ge 25 ] || { echo "not ok - all checks ran ($pass passed)"; fail=$((fail + 1)); }
+[ "$pass" -ge 29 ] || { echo "not ok - all checks ran ($pass passed)"; fail=$((fail + 1)); }
 echo "$pass passed, $fail failed, 0 skipped"
 [ "$fail" -eq 0 ]
