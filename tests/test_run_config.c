@@ -138,6 +138,12 @@ static void missing_and_impossible_settings_are_refused(void **state)
 	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
 	c->cmdline[2047] = '\0';
 	assert_int_equal(berth_run_config_check(c, NULL), 0);
+	assert_int_equal(berth_run_config_add_device(c, "gpu0", NULL), 0);
+	assert_int_equal(berth_run_config_check(c, NULL), 0);
+	assert_int_equal(berth_run_config_add_device(c, "03:00.0x", NULL), 0);
+	berth_err_clear(&f->err);
+	assert_int_equal(berth_run_config_check(c, &f->err), -EINVAL);
+	assert_non_null(strstr(f->err.text, "'03:00.0x' is not a PCI address"));
 }
 
 static void sizes_need_a_unit(void **state)

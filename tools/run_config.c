@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "manager/resolve.h"
 #include "vmm/launch.h"
 #include "vmm/mem.h"
 
@@ -251,5 +252,5 @@ int berth_run_config_check(const struct berth_run_config *c, struct berth_err *e
 		return berth_err_set(err, -EINVAL,
 				     "VM %s: the kernel command line is longer than %d bytes",
 				     c->name, BERTH_VM_MAX_CMDLINE);
-	return 0;
+	return berth_resolve_check_form((const char *const *)c->devices, c->nr_devices, err);
 }

@@ -85,7 +85,7 @@ refusals() {
     guest hello.img --device 99:00.0
     ok "unknown device" refused 1 "99:00.0"
     guest hello.img --device 03:00.0x
-    ok "malformed device" refused 1 "03:00.0x"
+    ok "malformed device: a usage error" refused 2 "03:00.0x"
     guest hello.img --device 00:03.0
     ok "device that the host stands on" refused 3 "00:03.0"
     printf '{"name": "t1",\n "memroy": "1G"}' >"$t/bad.json"
