@@ -100,7 +100,13 @@ static int do_list(const struct berth_cmd *cmd, struct berth_host *host, const s
 	size_t nr;
 	int r = berth_vm_info_list(host, &list, &nr, &err);
 
-	return r < 0 ? berth_fail(cmd, r, &err) : print(cmd, o, o->columns, list, nr);
+	if (r < 0)
+		return berth_fail(cmd, r, &err);
+	if (nr == 0 && o->mode != BERTH_OUT_JSON) {
+		printf("no VM runs\n");
+		return BERTH_EXIT_OK;
+	}
+	return print(cmd, o, o->columns, list, nr);
 }
 
 static int do_info(const struct berth_cmd *cmd, struct berth_host *host, const struct options *o)
