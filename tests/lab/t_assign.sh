@@ -12,7 +12,7 @@ trap 'rm -f "$out"' EXIT
 in_lab() { # TOPOLOGY PART [LAB OPTIONS…]
     local topology=$1 part=$2
     shift 2
-    tests/lab/lab run --topology "$topology" --timeout 240 "$@" -- \
+    tests/lab/lab run --topology "$topology" --timeout 900 "$@" -- \
         env BERTH="$BERTH_BUILD/berth" bash tests/lab/inside/assign.sh "$part" 2>&1 | tee -a "$out"
     [ "${PIPESTATUS[0]}" -eq 0 ] || echo "not ok - the lab run of $part ended with an error" | tee -a "$out"
 }

@@ -112,7 +112,7 @@ fi
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 for topology in gpu-nic switch no-iommu no-intremap; do
-    "$here/lab" run --topology $topology --timeout 200 -- "$here/t_inventory.sh" inside "$BERTH_BUILD/berth" >>"$log" 2>&1 ||
+    "$here/lab" run --topology $topology --timeout 900 -- "$here/t_inventory.sh" inside "$BERTH_BUILD/berth" >>"$log" 2>&1 ||
         echo "not ok - $topology: the lab run ends well ($?)" >>"$log"
 done
 cat "$log"

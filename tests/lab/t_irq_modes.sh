@@ -21,7 +21,7 @@ inside() {
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 "$here/guest-initrd" --kernel-modules e1000e --run "$here/guest-irq-modes.sh" -o "$tmp/initrd" || exit 1
-"$here/lab" run --topology switch --timeout 300 -- "$here/t_irq_modes.sh" inside "$BERTH_BUILD/lab/vfio_vm" "$tmp/initrd" \
+"$here/lab" run --topology switch --timeout 900 -- "$here/t_irq_modes.sh" inside "$BERTH_BUILD/lab/vfio_vm" "$tmp/initrd" \
     >"$tmp/log" 2>&1 || echo "not ok - the lab run ends well ($?)" >>"$tmp/log"
 if grep -q '^not ok - ' "$tmp/log"; then cat "$tmp/log"; else grep '^ok - ' "$tmp/log"; fi
 pass=$(grep -c '^ok - ' "$tmp/log")

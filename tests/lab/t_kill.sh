@@ -112,7 +112,7 @@ t=$(mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
 printf 'while :; do sleep 1; done\n' >"$t/script"
 tests/lab/guest-initrd --run "$t/script" -o "$t/wait.img" || exit 1
-tests/lab/lab run --timeout 300 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
+tests/lab/lab run --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
     "$here/t_kill.sh" inside "$t" >"$t/log" 2>"$t/lab-err"
 lab=$?
 cat "$t/log"

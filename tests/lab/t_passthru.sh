@@ -66,7 +66,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 "$here/guest-initrd" --kernel-modules igb,nvme,bochs,snd-hda-intel,snd-hda-codec-generic,uio_pci_generic \
     --add "$top/build/guest/edu:/bin/edu" --run "$here/guest-passthru.sh" -o "$tmp/initrd" || exit 1
-"$here/lab" run --timeout 300 --out "$tmp/out" -- "$here/t_passthru.sh" inside "$BERTH_BUILD/lab/vfio_vm" "$tmp/initrd" \
+"$here/lab" run --timeout 900 --out "$tmp/out" -- "$here/t_passthru.sh" inside "$BERTH_BUILD/lab/vfio_vm" "$tmp/initrd" \
     >"$tmp/log" 2>&1 || echo "not ok - the lab run ends well ($?)" >>"$tmp/log"
 cat "$tmp/log"
 pass=$(grep -c '^ok - ' "$tmp/log")

@@ -42,7 +42,7 @@ driver() { # BDF DRIVER
 guest() { # INITRD ARGUMENTS...
     initrd=$1
     shift
-    try run --name t1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/$initrd" --cmdline "console=ttyS0 quiet" --memory 256M --timeout 60 "$@"
+    try run --name t1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/$initrd" --cmdline "console=ttyS0 quiet" --memory 256M --timeout 300 "$@"
 }
 
 plain() {
@@ -140,7 +140,7 @@ one_interface() {
 
 sandbox_and_vm_verbs() { # ARGUMENTS...: of berth run
     "$berth" run --name w1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/wait.img" --cmdline "console=ttyS0 quiet" --cpus 2 --memory 256M \
-        --timeout 120 "$@" >"$t/w1.out" 2>"$t/w1.err" </dev/null &
+        --timeout 400 "$@" >"$t/w1.out" 2>"$t/w1.err" </dev/null &
     supervisor=$!
     ok "VM is listed as running" wait_for running
     vmm=$("$berth" vm info w1 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["vms"][0]["vmm_pid"])')
@@ -242,7 +242,7 @@ ping -c 3 -W 10 10.0.3.2 && echo guest-ping-ok
 grep eth0 /proc/interrupts
 grep -E "MSI-?X.*eth0" /proc/interrupts | grep -qE ": +[0-9 ]*[1-9]" && echo guest-msix-ok' --kernel-modules igb
 
-tests/lab/lab run --timeout 240 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
+tests/lab/lab run --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
     "$here/t_run.sh" inside "$t" >"$t/log" 2>"$t/lab-err"
 lab=$?
 cat "$t/log"

@@ -9,7 +9,7 @@ top=$(cd "$here/../.." && pwd)
 : "${BERTH_BUILD:=$top/build/gcc}"
 
 if [ "${1:-}" != inside ]; then
-    out=$("$here/lab" run --topology sriov --timeout 600 -- \
+    out=$("$here/lab" run --topology sriov --timeout 900 -- \
         env BERTH_BUILD="$BERTH_BUILD" "$here/t_sriov.sh" inside)
     status=$?
     printf '%s\n' "$out"
