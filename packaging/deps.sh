@@ -16,8 +16,8 @@ build_packages="
 	gcc make pkgconf libc6-dev linux-libc-dev
 	libpci-dev libudev-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libjansson-dev libcmocka-dev
 	libsqlite3-dev libsmartcols-dev libseccomp-dev liburing-dev
-	scdoc mandoc clang clang-format libclang-rt-dev python3 strace"
-lab_packages="qemu-system-x86 python3 kmod udev iproute2 pciutils e2fsprogs"
+	scdoc mandoc clang clang-format libclang-rt-dev python3 strace acpica-tools"
+lab_packages="qemu-system-x86 python3 zstd kmod udev iproute2 pciutils e2fsprogs"
 qemu_least=8
 
 cache=${BERTH_LAB_CACHE:-/var/cache/berth-lab}

@@ -86,7 +86,7 @@ static void status_reads_as_nothing_pending(void **state)
 	berth_bus_free(pio);
 }
 
-/* Run by hand: the bytes are what an assembler makes of them, and they reach the reset port. */
+/* The bytes that an assembler makes of: out 6 to port 0xcf9, then halt for ever. */
 static void the_bios_entry_resets(void **state)
 {
 	static const uint8_t want[] = { 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd };

@@ -11,12 +11,8 @@
  *	berth_vm_free()
  *
  * Sandbox: what binds per thread (capabilities, uid, Landlock) must be done before berth_vm_load(), which starts the
- * threads. A seccomp filter goes on after it with SECCOMP_FILTER_FLAG_TSYNC; berth_vm_run() and berth_vm_free() then use
- * only: read, write, close, epoll_wait, epoll_ctl, ioctl on KVM fds (KVM_RUN, KVM_SET_USER_MEMORY_REGION,
- * KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_GET_REGS and KVM_GET_SREGS for error texts), futex,
- * tgkill and getpid (vCPU kicks), rt_sigreturn, rt_sigprocmask, sched_yield, clock_gettime, exit, exit_group, madvise,
- * munmap, mmap and brk (malloc). Signals: one realtime signal (berth_vm_kick_signal()) with an empty handler gets vCPUs
- * out of KVM_RUN; nothing else is handled.
+ * threads. A seccomp filter goes on after it with SECCOMP_FILTER_FLAG_TSYNC. Signals: one realtime signal
+ * (berth_vm_kick_signal()) with an empty handler gets vCPUs out of KVM_RUN; SIGPIPE is ignored.
  *
  * Threads: berth_vm_new() to _run() and _free() from one thread, the main one. Callbacks of watched fds run on it. Bus
  * and PCI callbacks run on vCPU threads. berth_vm_stop() and berth_vm_fail() may be called from any thread.
@@ -38,7 +34,7 @@ struct berth_mem;
 struct berth_pci_host;
 struct berth_vm; /* opaque */
 
-#define BERTH_VM_MAX_VCPUS 240 /* 8-bit APIC ids, IOAPIC destinations without remapping */
+#define BERTH_VM_MAX_VCPUS 255 /* APIC ids of 8 bits, of which 255 is everyone */
 #define BERTH_VM_MAX_CMDLINE                                                                       \
 	2047 /* bytes; COMMAND_LINE_SIZE of Linux on x86 is 2048 with the NUL */
 
@@ -61,8 +57,8 @@ struct berth_vm_config {
 /* How a VM ended when nothing went wrong. */
 enum berth_vm_end {
 	BERTH_VM_POWEROFF, /* the guest switched itself off (ACPI S5) */
-	BERTH_VM_REBOOT, /* the guest asked for a reset (ACPI reset register, 0xCF9, keyboard controller) */
-	BERTH_VM_STOPPED, /* berth_vm_stop() or the stop fd */
+	BERTH_VM_REBOOT,   /* the guest asked for a reset; power.h says how it can */
+	BERTH_VM_STOPPED,  /* berth_vm_stop() or the stop fd */
 };
 
 /**
