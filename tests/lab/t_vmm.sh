@@ -26,7 +26,7 @@ says() { # TEXT
 
 run() { # KERNEL MEMORY CPUS: leaves $status, $t/out and $t/err
     "$BERTH_BUILD/berth" run --name vmm --kernel "$1" --initrd "$t/guest.img" --memory "$2" --cpus "$3" --timeout 150 \
-        --cmdline "console=ttyS0 quiet" >"$t/out" 2>"$t/err" </dev/null
+        --cmdline "console=ttyS0 quiet mtrr=debug" >"$t/out" 2>"$t/err" </dev/null
     status=$?
 }
 
@@ -58,12 +58,16 @@ cat >"$t/script" <<'GUEST'
 echo "cpus: $(nproc)"
 grep -q '^100000000-.*System RAM' /proc/iomem && [ "$(awk '/MemTotal/ { print $2 }' /proc/meminfo)" -gt 4300000 ] &&
     echo "memory: low and high"
-# /dev/mem reaches no RAM: fill a tmpfs beyond what lies below 4 GiB instead
-mount -t tmpfs -o size=90% t /mnt 2>/dev/null || { mkdir -p /mnt && mount -t tmpfs -o size=90% t /mnt; }
-dd if=/dev/zero of=/mnt/file bs=1M count=100 2>/dev/null && [ "$(wc -c </mnt/file)" -eq 104857600 ] &&
-    awk '/Node 0, zone +Normal/ { z = 1 } z && /managed/ { if ($2 > 0) print "high-memory-ok"; exit }' /proc/zoneinfo
-# PAT and MTRR: Linux says in /proc/mtrr nothing when only the default type counts, so ask the kernel's own map
-dmesg | grep -q 'MTRR default type: write-back\|MTRRs set to read-only\|x86/PAT: Configuration' && echo "mtrr: write-back"
+# Linux hands out memory of zone Normal, which is what lies above 4 GiB, before that of zone DMA32
+free_high() {
+    awk '/zone +Normal/ { z = 1 } z && /pages free/ { print $3; exit }' /proc/zoneinfo
+}
+mkdir -p /mnt && mount -t tmpfs -o size=90% t /mnt
+before=$(free_high)
+yes berth | head -c 64000000 >/mnt/file
+[ "$(free_high)" -lt $((before - 12000)) ] && [ "$(md5sum </mnt/file)" = "$(yes berth | head -c 64000000 | md5sum)" ] &&
+    echo "high-memory-ok"
+dmesg | sed -n 's/.*MTRR default type: /mtrr: /p'
 echo "clock: $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 [ "$(date +%s)" -ge @NOW@ ] && [ "$(date +%s)" -lt $((@NOW@ + 3600)) ] && [ -e /dev/rtc0 ] && echo time-ok
 sleep 0.2 && echo timer-ok
