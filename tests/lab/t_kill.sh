@@ -79,13 +79,16 @@ after() { # WHAT
 if [ "${1-}" = inside ]; then
     t=$2
     mkdir -p "$BERTH_RUN" "$BERTH_STATE"
+    early=0 late=0
     for delay in 0 0.03 0.06 0.1 0.2 0.3 0.5 0.8 1.5 3; do
         start
         sleep $delay
         kill -9 $supervisor
+        if grep -qs '"vmm_pid": [1-9]' "$BERTH_RUN/k1/info"; then late=$((late + 1)); else early=$((early + 1)); fi
         wait $supervisor 2>/dev/null
         after "supervisor killed after $delay s"
     done
+    ok "some moments were before berth-vmm, some after ($early, $late)" [ $early -ge 2 -a $late -ge 2 ]
     ok "a VM of that name is not thought to run" [ "$("$berth" vm list --json | tr -d ' \n')" = '{"vms":[]}' ]
     for delay in 0 0.02 0.05 0.1 0.2 0.3 0.5 0.8 1.5 3; do
         start
@@ -112,7 +115,7 @@ t=$(mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
 printf 'while :; do sleep 1; done\n' >"$t/script"
 tests/lab/guest-initrd --run "$t/script" -o "$t/wait.img" || exit 1
-tests/lab/lab run --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
+tests/lab/lab run --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
     "$here/t_kill.sh" inside "$t" >"$t/log" 2>"$t/lab-err"
 lab=$?
 cat "$t/log"

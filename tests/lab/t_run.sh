@@ -52,7 +52,8 @@ plain() {
     ok "and 256M of memory" says out "guest-memory-ok"
     guest reboot.img
     ok "guest reboots: exit 0" [ $status -eq 0 ]
-    guest crash.img
+    # the last --cmdline wins; the guest's reboot is a triple fault then
+    guest reboot.img --cmdline "console=ttyS0 quiet reboot=triple"
     ok "triple fault: exit 1 and a sentence" [ $status -eq 1 ]
     ok "that names it" says err "triple fault"
     ok "nothing of it is left" [ "$("$berth" vm list --json | tr -d ' \n')" = '{"vms":[]}' ]
@@ -124,7 +125,7 @@ every_thread() { # PATTERN
 fds_listed() { # each descriptor of berth-vmm is of a kind that it was given or that KVM and the event loop make
     others=$(for fd in /proc/"$vmm"/fd/*; do readlink "$fd"; done |
         grep -vE '^(/dev/null|/dev/kvm|pipe:.*|socket:.*|anon_inode:(\[eventpoll\]|\[eventfd\]|\[timerfd\]|kvm-vm|kvm-vcpu:[0-9]+|kvm-vfio|\[vfio-device\])|/dev/vfio/(vfio|[0-9]+))$' |
-        grep -vE "$LAB_GUEST_KERNEL|wait.img")
+        grep -vxF -e "$(realpath "$LAB_GUEST_KERNEL")" -e "$t/wait.img")
     [ -z "$others" ] || { echo "$others" >"$t/err"; false; }
 }
 
@@ -144,6 +145,7 @@ sandbox_and_vm_verbs() { # ARGUMENTS...: of berth run
     supervisor=$!
     ok "VM is listed as running" wait_for running
     vmm=$("$berth" vm info w1 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["vms"][0]["vmm_pid"])')
+    [ -n "$vmm" ] || { echo "not ok - what follows about berth-vmm: there is none" && dmesg | grep type=1326 | tail -n 1 && return; }
     ok "user is the VM's own" every_thread '^Uid:.18915[0-9]{5}.18915[0-9]{5}.18915[0-9]{5}.18915[0-9]{5}$'
     ok "no group but its own" every_thread '^Groups:.[[:space:]]*$'
     for set in Inh Prm Eff Bnd Amb; do
@@ -194,8 +196,7 @@ passthrough() {
     ok "igb: ping of the gateway" says out "guest-ping-ok"
     ok "igb: back with the host" driver 0000:01:00.0 igb
     ok "igb: no override is left" [ "$(cat /sys/bus/pci/devices/0000:01:00.0/driver_override)" = "(null)" ]
-    try status
-    ok "nothing is owned" [ $status -eq 0 ]
+    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
     sandbox_and_vm_verbs --device 01:00.0
     ok "igb: back with the host after vm stop" driver 0000:01:00.0 igb
 }
@@ -214,7 +215,8 @@ if [ "${1-}" = inside ]; then
     ends_by "SIGTERM stops the VM: exit 0" TERM
     terminal
     passthrough
-    ok "the kernel has no complaint" [ -z "$(dmesg | grep -E 'WARNING:|BUG:|Oops|DMAR: \[DMA')" ]
+    dmesg | grep type=1326
+    ok "the kernel has no complaint" [ -z "$(dmesg | grep -E 'WARNING:|BUG:|Oops|DMAR: \[DMA|type=1326')" ]
     exit 0
 fi
 
@@ -232,7 +234,6 @@ initrd hello 'echo "guest-cpus: $(nproc)"
 read -r _ kb _ </proc/meminfo
 [ "$kb" -gt 180000 ] && [ "$kb" -lt 262144 ] && echo guest-memory-ok'
 initrd reboot 'reboot -f'
-initrd crash 'echo c >/proc/sysrq-trigger'
 initrd wait 'echo guest-waits
 while :; do sleep 1; done'
 initrd igb 'set -- /sys/bus/pci/devices/*/net/eth0
@@ -242,7 +243,7 @@ ping -c 3 -W 10 10.0.3.2 && echo guest-ping-ok
 grep eth0 /proc/interrupts
 grep -E "MSI-?X.*eth0" /proc/interrupts | grep -qE ": +[0-9 ]*[1-9]" && echo guest-msix-ok' --kernel-modules igb
 
-tests/lab/lab run --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
+tests/lab/lab run --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test BERTH_STATE=/run/berth-state \
     "$here/t_run.sh" inside "$t" >"$t/log" 2>"$t/lab-err"
 lab=$?
 cat "$t/log"
