@@ -156,7 +156,8 @@ void berth_terminal_close(struct berth_terminal *t)
 	if (!t)
 		return;
 	if (t->tty) {
-		tcsetattr(rescue.fd, TCSADRAIN, &t->saved);
+		/* Not TCSADRAIN: that waits for a terminal that is held up. */
+		tcsetattr(rescue.fd, TCSANOW, &t->saved);
 		handle_deadly(SIG_DFL);
 		rescue.fd = -1;
 	}

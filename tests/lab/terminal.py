@@ -8,6 +8,7 @@ usage: terminal.py BERTH KERNEL INITRD   (a guest that prints guest-waits and st
 import os
 import pty
 import select
+import signal
 import sys
 import termios
 import time
@@ -28,6 +29,7 @@ def read_until(fd, word, seconds):
 
 def main():
     berth, kernel, initrd = sys.argv[1:]
+    signal.alarm(120)  # no test hangs
     parent, child = pty.openpty()
     before = settings(child)
     pid = os.fork()
