@@ -37,7 +37,7 @@ driver() { # BDF DRIVER
 guest() { # INITRD ARGUMENTS...
     initrd=$1
     shift
-    try run --name t1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/$initrd" --cmdline "console=ttyS0 quiet" --memory 256M --timeout 60 "$@"
+    try run --name t1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/$initrd" --cmdline "console=ttyS0 quiet" --memory 256M --timeout 300 "$@"
 }
 
 complaints() {

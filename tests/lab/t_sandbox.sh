@@ -45,7 +45,7 @@ one_interface() {
 
 sandbox_and_vm_verbs() { # ARGUMENTS...: of berth run
     "$berth" run --name w1 --kernel "$LAB_GUEST_KERNEL" --initrd "$t/wait.img" --cmdline "console=ttyS0 quiet" --cpus 2 --memory 256M \
-        --timeout 120 "$@" >"$t/w1.out" 2>"$t/w1.err" </dev/null &
+        --timeout 400 "$@" >"$t/w1.out" 2>"$t/w1.err" </dev/null &
     supervisor=$!
     ok "VM is listed as running" wait_for running
     vmm=$("$berth" vm info w1 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["vms"][0]["vmm_pid"])')
