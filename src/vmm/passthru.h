@@ -2,8 +2,8 @@
 /*
  * A passed-through function: the guest's PCI function that a VFIO device stands behind.
  *
- * BARs are KVM memory slots on the device's own pages (vmm/bar.h), interrupts go from VFIO to KVM by irqfd
- *, config space is answered as the table in vfio/config.c says. User space sees a guest's access only
+ * BARs are KVM memory slots on the device's own pages (vmm/dev_bars.h), interrupts go from VFIO to KVM by irqfd
+ * (vmm/dev_irqs.h), config space is answered as the table in vfio/config.c says. User space sees a guest's access only
  * while it sets things up, at the MSI-X table, and at BARs that cannot be mapped.
  *
  * When the host wants the device back (REQ), or the device reports an uncorrectable error (ERR), the VM is asked to stop

@@ -315,6 +315,13 @@ int berth_pci_slot_add(struct berth_pci_slot *slot, unsigned int fn,
 	return 0;
 }
 
+void berth_pci_slot_remove(struct berth_pci_function *function)
+{
+	assert(!function->slot->host->assigned);
+	function->slot->functions[function->fn] = NULL;
+	function->slot = NULL;
+}
+
 /* From the end of RAM, on a GiB boundary, to the end of the guest's address bits. */
 static struct berth_range area64(const struct berth_pci_host *host)
 {

@@ -101,6 +101,9 @@ int berth_pci_host_add_slot(struct berth_pci_host *host, struct berth_pci_slot *
 int berth_pci_slot_add(struct berth_pci_slot *slot, unsigned int fn,
 		       struct berth_pci_function *function, struct berth_err *err);
 
+/* Take a function out again that was plugged in and cannot be had after all. Before assign. */
+void berth_pci_slot_remove(struct berth_pci_function *function);
+
 /**
  * berth_pci_host_assign() - be the firmware: bus numbers, windows, BARs; called once by berth_vm_load()
  *
