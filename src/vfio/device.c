@@ -72,6 +72,7 @@ static int kernel_set_irqs(void *ctx, uint32_t index, uint32_t flags, uint32_t s
 	size_t data = fds ? count * sizeof(*fds) : 0;
 	BERTH_CLEANUP(berth_freep)
 	struct vfio_irq_set *set = calloc(1, sizeof(*set) + data);
+	int r;
 
 	if (!set)
 		return -ENOMEM;
@@ -82,7 +83,9 @@ static int kernel_set_irqs(void *ctx, uint32_t index, uint32_t flags, uint32_t s
 	set->count = count;
 	if (data)
 		memcpy(set->data, fds, data);
-	return ioctl(fd_of(ctx), VFIO_DEVICE_SET_IRQS, set) < 0 ? -errno : 0;
+	/* A positive answer is one: so many vectors would have worked. */
+	r = ioctl(fd_of(ctx), VFIO_DEVICE_SET_IRQS, set);
+	return r < 0 ? -errno : r;
 }
 
 static ssize_t kernel_read(void *ctx, void *buf, size_t len, uint64_t offset)

@@ -44,7 +44,10 @@ struct berth_vfio_ops {
 	int (*region_info)(void *ctx, uint32_t index, void *buf, uint32_t size);
 	/* VFIO_DEVICE_GET_IRQ_INFO */
 	int (*irq_info)(void *ctx, uint32_t index, uint32_t *flags, uint32_t *count);
-	/* VFIO_DEVICE_SET_IRQS; @fds has @count entries with DATA_EVENTFD, is NULL with DATA_NONE */
+	/*
+	 * VFIO_DEVICE_SET_IRQS; @fds has @count entries with DATA_EVENTFD, is NULL with DATA_NONE. A positive answer to
+	 * the first call on MSI or MSI-X: the host has only so many vectors, and none is enabled.
+	 */
 	int (*set_irqs)(void *ctx, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
 			const int32_t *fds);
 	/* pread and pwrite at an offset in the device file */

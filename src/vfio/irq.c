@@ -44,8 +44,9 @@ int berth_vfio_irq_query(struct berth_vfio_irq *ret, struct berth_vfio_device *d
 	return 0;
 }
 
-int berth_vfio_irq_enable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index,
-			  uint32_t start, const int32_t *fds, uint32_t nr, struct berth_err *err)
+/* Return: 0; positive: so many vectors would have worked, none is enabled; -errno with the sentence. */
+static int enable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index, uint32_t start,
+		  const int32_t *fds, uint32_t nr, struct berth_err *err)
 {
 	const char *name = berth_vfio_device_name(dev);
 	int r;
@@ -55,13 +56,42 @@ int berth_vfio_irq_enable(struct berth_vfio_device *dev, enum berth_vfio_irq_ind
 				     index_names[index], start, nr);
 	r = set_irqs(dev, index, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, start, nr,
 		     fds);
-	if (r > 0) /* MSI: so many vectors would have worked */
-		return berth_err_set(err, -ENOSPC, "%s: enable %s: %u vectors wanted, %d to be had",
-				     name, index_names[index], nr, r);
-	if (r < 0)
-		return berth_err_set(err, r, "%s: enable %s, vectors %u+%u: %s", name,
-				     index_names[index], start, nr, strerror(-r));
-	return 0;
+	return r < 0 ? berth_err_set(err, r, "%s: enable %s, vectors %u+%u: %s", name,
+				     index_names[index], start, nr, strerror(-r)) :
+		       r;
+}
+
+static int too_few(struct berth_vfio_device *dev, enum berth_vfio_irq_index index, uint32_t nr,
+		   int had, struct berth_err *err)
+{
+	return berth_err_set(err, -ENOSPC, "%s: enable %s: %u vectors wanted, %d to be had",
+			     berth_vfio_device_name(dev), index_names[index], nr, had);
+}
+
+int berth_vfio_irq_enable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index,
+			  uint32_t start, const int32_t *fds, uint32_t nr, struct berth_err *err)
+{
+	int r = enable(dev, index, start, fds, nr, err);
+
+	return r > 0 ? too_few(dev, index, nr, r, err) : r;
+}
+
+int berth_vfio_irq_enable_upto(struct berth_vfio_device *dev, enum berth_vfio_irq_index index,
+			       const int32_t *fds, uint32_t nr, uint32_t *ret_nr,
+			       struct berth_err *err)
+{
+	int r = enable(dev, index, 0, fds, nr, err);
+
+	/* Once more with what there is, and no third time: then somebody else is taking vectors as fast as we ask. */
+	if (r > 0 && (uint32_t)r < nr) {
+		nr = (uint32_t)r;
+		r = enable(dev, index, 0, fds, nr, err);
+	}
+	if (r > 0)
+		return too_few(dev, index, nr, r, err);
+	if (r == 0)
+		*ret_nr = nr;
+	return r;
 }
 
 int berth_vfio_irq_disable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index)

@@ -51,6 +51,19 @@ int berth_vfio_irq_query(struct berth_vfio_irq *ret, struct berth_vfio_device *d
 int berth_vfio_irq_enable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index,
 			  uint32_t start, const int32_t *fds, uint32_t nr, struct berth_err *err);
 
+/**
+ * berth_vfio_irq_enable_upto() - enable an index with vectors [0, @nr), or with as many of them as the host has
+ * @fds: as above
+ * @ret_nr: how many there are now, 1 … @nr
+ *
+ * The index must not be enabled. Source: a positive answer of VFIO_DEVICE_SET_IRQS says how many would have worked.
+ *
+ * Return: 0; what berth_vfio_irq_enable() returns.
+ */
+int berth_vfio_irq_enable_upto(struct berth_vfio_device *dev, enum berth_vfio_irq_index index,
+			       const int32_t *fds, uint32_t nr, uint32_t *ret_nr,
+			       struct berth_err *err);
+
 /* Disable the whole index. Return: 0 (also when it was not enabled); -errno. */
 int berth_vfio_irq_disable(struct berth_vfio_device *dev, enum berth_vfio_irq_index index);
 

@@ -165,12 +165,13 @@ static void enter_mode(struct berth_dev_irqs *irqs, enum irq_mode mode)
 		}
 		break;
 	case IRQ_MSI:
-		berth_vectors_enable(irqs->vectors, BERTH_VFIO_IRQ_MSI);
 		irqs->msi_nr = msi_nr_wanted(irqs);
+		berth_vectors_enable(irqs->vectors, BERTH_VFIO_IRQ_MSI, irqs->msi_nr);
 		program_msi(irqs);
 		break;
 	case IRQ_MSIX:
-		berth_vectors_enable(irqs->vectors, BERTH_VFIO_IRQ_MSIX);
+		berth_vectors_enable(irqs->vectors, BERTH_VFIO_IRQ_MSIX,
+				     berth_vfio_config_caps(irqs->cfg)->msix_vectors);
 		berth_msix_set_control(irqs->msix, msix_control(irqs));
 		/* Also with every vector masked the device is to see MSI-X enabled: some wait for it. */
 		commit_vectors(irqs);

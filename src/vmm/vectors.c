@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vmm/vectors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -28,10 +29,12 @@ struct berth_vectors {
 	struct berth_vfio_device *dev; /* borrowed */
 	bool enabled;
 	enum berth_vfio_irq_index index;
-	bool noresize
-		[BERTH_VFIO_NR_IRQS]; /* by index; asked at the start, the sandbox forbids it later */
+	/* by index; asked at the start, the sandbox forbids it later */
+	bool noresize[BERTH_VFIO_NR_IRQS];
 	unsigned int nr;
+	unsigned int nr_enabled; /* of these the guest may use [0, nr_enabled) */
 	unsigned int nr_in_vfio; /* vectors [0, nr_in_vfio) exist in VFIO */
+	bool no_more;		 /* the host did not have more when last asked */
 	bool *signalled;	 /* owned; per vector: VFIO signals its eventfd */
 	int32_t *fds;		 /* owned; scratch for one call */
 	struct vector *vec;	 /* owned */
@@ -116,11 +119,14 @@ static bool drain(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
-void berth_vectors_enable(struct berth_vectors *v, enum berth_vfio_irq_index index)
+void berth_vectors_enable(struct berth_vectors *v, enum berth_vfio_irq_index index, unsigned int nr)
 {
+	assert(!v->enabled && nr > 0 && nr <= v->nr);
 	v->enabled = true;
 	v->index = index;
+	v->nr_enabled = nr;
 	v->nr_in_vfio = 0;
+	v->no_more = false;
 	memset(v->signalled, 0, v->nr * sizeof(*v->signalled));
 }
 
@@ -197,41 +203,51 @@ static int attach(struct berth_vectors *v, struct vector *vec, struct berth_err 
 	return 0;
 }
 
-/* Set the device up with vectors [0, nr) in one go; those not wanted yet stay without signal. */
-static int set_up_anew(struct berth_vectors *v, unsigned int nr, struct berth_err *err)
+/* Set the device up with vectors [0, nr), or as many as there are; those not wanted yet stay without signal. */
+static int set_up(struct berth_vectors *v, unsigned int nr, struct berth_err *err)
 {
-	unsigned int before = v->nr_in_vfio;
 	int r;
 
-	if (before)
-		berth_vfio_irq_disable(v->dev, v->index);
-	v->nr_in_vfio = 0;
 	for (unsigned int n = 0; n < nr; n++) {
 		v->signalled[n] |= v->vec[n].want;
 		v->fds[n] = v->signalled[n] ? v->vec[n].fd : -1;
 	}
-	r = berth_vfio_irq_enable(v->dev, v->index, 0, v->fds, nr, err);
+	r = berth_vfio_irq_enable_upto(v->dev, v->index, v->fds, nr, &v->nr_in_vfio, err);
 	if (r < 0)
-		return r;
-	v->nr_in_vfio = nr;
-	for (unsigned int n = 0; n < before; n++) {
-		/* A spurious interrupt costs a driver a look at its device; a lost one hangs it. */
+		v->nr_in_vfio = 0;
+	memset(v->signalled + v->nr_in_vfio, 0, (v->nr - v->nr_in_vfio) * sizeof(*v->signalled));
+	return r;
+}
+
+/*
+ * Vectors beyond what the host had at first are wanted, and none can be added while the device is enabled. What it raises
+ * between the two calls is gone: a spurious interrupt costs a driver a look at its device, a lost one hangs it.
+ */
+static int set_up_anew(struct berth_vectors *v, struct berth_err *err)
+{
+	unsigned int before = v->nr_in_vfio;
+	int r;
+
+	berth_vfio_irq_disable(v->dev, v->index);
+	r = set_up(v, v->nr_enabled, err);
+	v->no_more = v->nr_in_vfio <= before;
+	for (unsigned int n = 0; n < before && n < v->nr_in_vfio; n++) {
 		uint64_t one = 1;
 
 		if (v->signalled[n] && write(v->vec[n].fd, &one, sizeof(one)) < 0)
 			return berth_err_set(err, -errno, "eventfd: %s", strerror(errno));
 	}
-	return 0;
+	return r;
 }
 
-/* Signals for the wanted vectors in [start, end) that VFIO does not signal yet, in runs. */
-static int add_signals(struct berth_vectors *v, struct berth_err *err)
+/* Signals for the wanted vectors below @end that VFIO does not signal yet, in runs. */
+static int add_signals(struct berth_vectors *v, unsigned int end, struct berth_err *err)
 {
 	unsigned int n = 0, run;
 	int r;
 
-	while (n < v->nr) {
-		for (run = 0; n + run < v->nr && v->vec[n + run].want && !v->signalled[n + run];
+	while (n < end) {
+		for (run = 0; n + run < end && v->vec[n + run].want && !v->signalled[n + run];
 		     run++)
 			v->fds[run] = v->vec[n + run].fd;
 		if (run == 0) {
@@ -252,7 +268,7 @@ static int add_signals(struct berth_vectors *v, struct berth_err *err)
 /* How many vectors VFIO must have for what is wanted: one more than the highest. */
 static unsigned int nr_wanted(const struct berth_vectors *v)
 {
-	unsigned int n = v->nr;
+	unsigned int n = v->nr_enabled;
 
 	while (n > 0 && !v->vec[n - 1].want)
 		n--;
@@ -261,16 +277,22 @@ static unsigned int nr_wanted(const struct berth_vectors *v)
 
 static int commit_to_vfio(struct berth_vectors *v, struct berth_err *err)
 {
+	bool fixed = v->noresize[v->index];
 	unsigned int nr = nr_wanted(v);
+	int r = 0;
 
-	if (nr == 0 && v->nr_in_vfio)
-		return 0;
-	/* MSI is one block of vectors; MSI-X may be, and the first call always sets up. */
-	if (nr == 0 || v->nr_in_vfio == 0)
-		return set_up_anew(v, nr ? nr : 1, err);
-	if (nr > v->nr_in_vfio && v->noresize[v->index])
-		return set_up_anew(v, nr, err);
-	return add_signals(v, err);
+	if (v->nr_in_vfio == 0)
+		r = set_up(v, fixed ? v->nr_enabled : nr ? nr : 1, err);
+	else if (fixed && nr > v->nr_in_vfio && !v->no_more)
+		r = set_up_anew(v, err);
+	if (r == 0)
+		r = add_signals(v, fixed ? v->nr_in_vfio : nr, err);
+	if (r == 0 && nr > v->nr_in_vfio)
+		return berth_err_set(
+			err, -ENOSPC,
+			"%s: the host has %u interrupt vectors for it, the guest uses %u",
+			berth_vfio_device_name(v->dev), v->nr_in_vfio, nr);
+	return r;
 }
 
 int berth_vectors_commit(struct berth_vectors *v, struct berth_err *err)

@@ -37,10 +37,12 @@ BERTH_DEFINE_CLEANUP(struct berth_vectors *, berth_vectors_free);
 /**
  * berth_vectors_enable() - use them for MSI or for MSI-X, all held back; not enabled before
  * @index: BERTH_VFIO_IRQ_MSI or _MSIX
+ * @nr: how many the guest may come to use: 1 … the number given to berth_vectors_new(); MSI: a power of two
  *
  * The device is told at the next commit.
  */
-void berth_vectors_enable(struct berth_vectors *v, enum berth_vfio_irq_index index);
+void berth_vectors_enable(struct berth_vectors *v, enum berth_vfio_irq_index index,
+			  unsigned int nr);
 /* Everything off: detached from KVM, disabled in the device, pending ones forgotten (6.1.4.5 lets them go). */
 void berth_vectors_disable(struct berth_vectors *v);
 
@@ -55,11 +57,13 @@ bool berth_vectors_pending(struct berth_vectors *v, unsigned int n);
 /**
  * berth_vectors_commit() - make what was armed happen: routes, then eventfds to KVM, then VFIO
  *
- * Vectors are added one by one in VFIO where the kernel can (no NORESIZE), else the device's vectors are set up anew with
- * more of them; interrupts that fell into that gap are made good by raising each earlier vector once. With no vector armed
- * at all, vector 0 is enabled without a signal, since some devices want to see their enable bit first.
+ * Where the kernel can add vectors to an enabled device (no NORESIZE), each is allocated when it is first armed. Where it
+ * cannot, all of them are allocated at the first commit, mostly without a signal, so that the device need never be set up
+ * anew: setting up anew loses what the device raises in between. Only when the host had too few at first, and a vector
+ * beyond those is armed later, is that tried, and each earlier vector then raised once, to make good what may have been
+ * lost. With no vector armed at all the device is enabled without a signal: some want to see their enable bit first.
  *
- * Return: 0; -errno, with as much done as could be.
+ * Return: 0; -ENOSPC the host has too few vectors, those that there are work; -errno, with as much done as could be.
  */
 int berth_vectors_commit(struct berth_vectors *v, struct berth_err *err);
 

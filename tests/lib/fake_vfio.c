@@ -141,6 +141,8 @@ static int fake_trigger(struct fake_vfio *f, uint32_t index, uint32_t start, uin
 	if (f->irq[index].enabled && start + count > f->irq[index].nr &&
 	    (f->irq[index].flags & VFIO_IRQ_INFO_NORESIZE))
 		return -EINVAL;
+	if (f->irq[index].host_has && start + count > f->irq[index].host_has)
+		return f->irq[index].enabled ? -ENOSPC : (int)f->irq[index].host_has;
 	if (!f->irq[index].enabled) {
 		memset(f->irq[index].fd, 0xff, sizeof(f->irq[index].fd));
 		f->irq[index].nr_enables++;
@@ -159,6 +161,7 @@ static int fake_set_irqs(void *ctx, uint32_t index, uint32_t flags, uint32_t sta
 
 	if (index >= 5)
 		return -EINVAL;
+	f->irq[index].nr_calls++;
 	if (flags & VFIO_IRQ_SET_ACTION_TRIGGER)
 		return fake_trigger(f, index, start, count, fds);
 	if (index != VFIO_PCI_INTX_IRQ_INDEX || !f->irq[index].enabled)

@@ -42,8 +42,9 @@ struct fake_vfio {
 		int32_t fd[FAKE_VECTORS];
 		bool masked;
 		int32_t unmask_fd;
-		unsigned int nr_enables, nr_disables;
-		int fail; /* when not 0: what SET_IRQS with fds answers */
+		unsigned int nr_enables, nr_disables, nr_calls;
+		uint32_t host_has; /* when not 0: vectors that can be had */
+		int fail;	   /* when not 0: what SET_IRQS with fds answers */
 	} irq[5];
 	bool gone;			 /* surprise removal: no access works */
 	struct fake_write log[FAKE_LOG]; /* of writes to config space */
