@@ -100,6 +100,9 @@ static void arrives_as_it_was_sent(void **state)
 	assert_int_equal(f->in.memory, 512ull << 20);
 	assert_int_equal(f->in.uid, 70000);
 	assert_int_equal(f->in.initrd_fd, -1);
+	assert_int_equal(f->in.memory_fd, -1);
+	assert_int_equal(f->in.pages, BERTH_PAGES_THP);
+	assert_int_equal(f->in.numa_node, BERTH_NODE_ANY);
 	assert_int_equal(inode(f->in.kernel_fd), inode(f->out.kernel_fd));
 	assert_int_equal(inode(f->in.console_fd), inode(f->out.console_fd));
 	assert_int_equal(f->in.nr_groups, 2);
@@ -113,6 +116,70 @@ static void arrives_as_it_was_sent(void **state)
 		assert_int_equal(inode(f->in.devices[i].fd), inode(f->out.devices[i].fd));
 	}
 	assert_int_equal(fcntl(f->in.kernel_fd, F_GETFD), FD_CLOEXEC);
+}
+
+static void memory_of_a_pool_arrives_as_a_file(void **state)
+{
+	struct fixture *f = *state;
+
+	add_devices(&f->out);
+	f->out.pages = BERTH_PAGES_2M;
+	f->out.numa_node = 3;
+	f->out.memory_fd = memfd_create("memory", MFD_CLOEXEC);
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	assert_int_equal(f->in.pages, BERTH_PAGES_2M);
+	assert_int_equal(f->in.numa_node, 3);
+	assert_int_equal(inode(f->in.memory_fd), inode(f->out.memory_fd));
+	assert_int_equal(inode(f->in.devices[2].fd), inode(f->out.devices[2].fd));
+}
+
+/* A message whose flags say that a file comes, with pages that need none, and the other way round. */
+static void memory_and_its_file_must_agree(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	int fds[BERTH_FD_MAX_PASS];
+
+	f->out.memory_fd = memfd_create("memory", MFD_CLOEXEC);
+	assert_int_equal(berth_launch_decode(buf, berth_launch_encode(&f->out, buf), fds,
+					     berth_launch_fds(&f->out, fds), &f->in, &f->err),
+			 -EPROTO);
+	assert_non_null(strstr(f->err.text, "pages of thp"));
+	close(f->out.memory_fd);
+	f->out.memory_fd = -1;
+	f->out.pages = BERTH_PAGES_1G;
+	f->out.memory = 1ull << 30;
+	assert_int_equal(berth_launch_decode(buf, berth_launch_encode(&f->out, buf), fds,
+					     berth_launch_fds(&f->out, fds), &f->in, NULL),
+			 -EPROTO);
+}
+
+static void impossible_backings_are_refused(void **state)
+{
+	static const struct {
+		unsigned int pages;
+		int node;
+		uint64_t memory;
+		const char *says;
+	} rows[] = {
+		{ BERTH_PAGES_COUNT, -1, 1ull << 30, "kind" },
+		{ BERTH_PAGES_1G, -1, 1536ull << 20, "multiple" },
+		{ BERTH_PAGES_2M, -1, 513ull << 20, "multiple" },
+		{ BERTH_PAGES_THP, -2, 1ull << 30, "node -2" },
+		{ BERTH_PAGES_THP, BERTH_NODE_MAX + 1, 1ull << 30, "node 1024" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+
+		f->out.pages = (enum berth_pages)rows[i].pages;
+		f->out.numa_node = rows[i].node;
+		f->out.memory = rows[i].memory;
+		assert_int_equal(berth_launch_check(&f->out, &err), -EINVAL);
+		assert_non_null(strstr(err.text, rows[i].says));
+	}
 }
 
 static void every_byte_cut_off_is_noticed(void **state)
@@ -320,6 +387,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(arrives_as_it_was_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_of_a_pool_arrives_as_a_file, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(memory_and_its_file_must_agree, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(impossible_backings_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_byte_cut_off_is_noticed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_changed_byte_makes_it_misbehave, set_up,
 						tear_down),

@@ -38,7 +38,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 static struct berth_mem *memory(uint64_t size)
 {
 	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct berth_mem_config config = { size, fd, NULL, 0 };
+	struct berth_mem_config config = { .size = size, .fd = fd };
 	struct berth_mem *mem;
 
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);

@@ -51,11 +51,12 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct berth_mem *make(uint64_t size, const struct berth_range *reserved, size_t nr)
+static struct berth_mem *make_of(enum berth_pages pages, uint64_t size,
+				 const struct berth_range *reserved, size_t nr)
 {
 	/* sparse, so that a small test machine can lay out a large guest */
 	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct berth_mem_config config = { size, fd, reserved, nr };
+	struct berth_mem_config config = { size, fd, reserved, nr, .pages = pages };
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_mem *mem = NULL;
 
@@ -64,6 +65,11 @@ static struct berth_mem *make(uint64_t size, const struct berth_range *reserved,
 		fail_msg("%s", err.text);
 	close(fd);
 	return mem;
+}
+
+static struct berth_mem *make(uint64_t size, const struct berth_range *reserved, size_t nr)
+{
+	return make_of(BERTH_PAGES_THP, size, reserved, nr);
 }
 
 static void ram_leaves_the_gap_below_4_gib(void **state)
@@ -119,6 +125,46 @@ static void ram_avoids_what_is_reserved(void **state)
 	berth_mem_free(mem);
 }
 
+/* Large pages serve the IOMMU and KVM only when the three addresses agree modulo their size. */
+static void guest_and_host_addresses_agree_modulo_a_page(void **state)
+{
+	static const struct berth_range reserved[] = {
+		{ GIB + 5 * MIB, 4096 },
+		{ 6 * GIB + MIB, 3 * MIB },
+	};
+	static const struct {
+		enum berth_pages pages;
+		uint64_t align, size;
+		size_t nr;
+	} rows[] = {
+		{ BERTH_PAGES_THP, 2 * MIB, 8 * GIB + MIB, 4 },
+		{ BERTH_PAGES_SMALL, 2 * MIB, 8 * GIB + MIB, 4 },
+		{ BERTH_PAGES_2M, 2 * MIB, 8 * GIB, 4 },
+		{ BERTH_PAGES_1G, GIB, 8 * GIB, 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct berth_mem *mem =
+			make_of(rows[i].pages, rows[i].size, reserved, BERTH_ARRAY_SIZE(reserved));
+		const struct berth_mem_range *ram;
+		uint64_t sum = 0;
+		size_t nr;
+
+		ram = berth_mem_ram_ranges(mem, &nr);
+		assert_int_equal(nr, rows[i].nr);
+		for (size_t k = 0; k < nr; k++) {
+			assert_int_equal(ram[k].gpa % rows[i].align, 0);
+			assert_int_equal((uintptr_t)ram[k].hva % rows[i].align, 0);
+			if (k + 1 < nr)
+				assert_int_equal(ram[k].size % rows[i].align, 0);
+			sum += ram[k].size;
+		}
+		assert_int_equal(sum, rows[i].size);
+		berth_mem_free(mem);
+	}
+}
+
 static void the_translator_takes_whole_ranges_only(void **state)
 {
 	struct berth_mem *mem = make(4 * GIB, NULL, 0);
@@ -159,7 +205,7 @@ static void sizes_that_make_no_guest_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(sizes); i++) {
-		struct berth_mem_config config = { sizes[i], -1, NULL, 0 };
+		struct berth_mem_config config = { .size = sizes[i], .fd = -1 };
 		struct berth_err err = BERTH_ERR_INIT;
 		struct berth_mem *mem = NULL;
 
@@ -172,7 +218,7 @@ static void sizes_that_make_no_guest_are_refused(void **state)
 static void a_reserved_start_is_refused(void **state)
 {
 	static const struct berth_range reserved = { 8 * MIB, MIB };
-	struct berth_mem_config config = { 64 * MIB, -1, &reserved, 1 };
+	struct berth_mem_config config = { 64 * MIB, -1, &reserved, .nr_reserved = 1 };
 	struct berth_mem *mem = NULL;
 
 	(void)state;
@@ -182,7 +228,7 @@ static void a_reserved_start_is_refused(void **state)
 static void ram_can_come_from_a_memfd(void **state)
 {
 	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct berth_mem_config config = { 64 * MIB, fd, NULL, 0 };
+	struct berth_mem_config config = { .size = 64 * MIB, .fd = fd };
 	struct berth_mem *mem = NULL;
 	uint32_t word = 0;
 
@@ -302,6 +348,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(ram_leaves_the_gap_below_4_gib),
 		T(ram_avoids_what_is_reserved),
+		T(guest_and_host_addresses_agree_modulo_a_page),
 		T(the_translator_takes_whole_ranges_only),
 		T(sizes_that_make_no_guest_are_refused),
 		T(a_reserved_start_is_refused),

@@ -69,7 +69,7 @@ static struct machine *make(uint64_t memory, unsigned int phys_bits,
 			    const struct berth_range *reserved, size_t nr_reserved)
 {
 	int fd = memfd_create("ram", MFD_CLOEXEC);
-	struct berth_mem_config config = { memory, fd, reserved, nr_reserved };
+	struct berth_mem_config config = { memory, fd, reserved, .nr_reserved = nr_reserved };
 	struct machine *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);

@@ -90,7 +90,7 @@ static void status_reads_as_nothing_pending(void **state)
 static void the_bios_entry_resets(void **state)
 {
 	static const uint8_t want[] = { 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd };
-	struct berth_mem_config config = { BERTH_MEM_MIN, -1, NULL, 0 };
+	struct berth_mem_config config = { .size = BERTH_MEM_MIN, .fd = -1 };
 	struct berth_mem *mem;
 
 	(void)state;

@@ -57,7 +57,10 @@ static int make_vm(struct berth_guest *g, const struct berth_launch *l, struct b
 	struct berth_vm_config config = {
 		.kvm_fd = l->kvm_fd,
 		.memory = l->memory,
-		.memory_fd = -1,
+		.memory_fd = l->memory_fd,
+		.pages = l->pages,
+		.on_node = l->numa_node != BERTH_NODE_ANY,
+		.node = (unsigned int)l->numa_node,
 		.nr_vcpus = l->nr_cpus,
 		.kernel_fd = l->kernel_fd,
 		.initrd_fd = l->initrd_fd,

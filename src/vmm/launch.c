@@ -19,7 +19,8 @@
 enum {
 	HAS_INITRD = 1,
 	HAS_CONSOLE = 2,
-	KNOWN_FLAGS = 3,
+	HAS_MEMORY = 4,
+	KNOWN_FLAGS = 7,
 };
 
 bool berth_vm_name_valid(const char *name)
@@ -35,7 +36,9 @@ bool berth_vm_name_valid(const char *name)
 void berth_launch_init(struct berth_launch *l)
 {
 	memset(l, 0, sizeof(*l));
-	l->kvm_fd = l->kernel_fd = l->initrd_fd = l->console_fd = l->container_fd = -1;
+	l->kvm_fd = l->kernel_fd = l->initrd_fd = l->console_fd = l->memory_fd = l->container_fd =
+		-1;
+	l->numa_node = BERTH_NODE_ANY;
 	for (size_t i = 0; i < BERTH_LAUNCH_GROUPS; i++)
 		l->groups[i].fd = -1;
 	for (size_t i = 0; i < BERTH_LAUNCH_DEVICES; i++)
@@ -50,11 +53,30 @@ void berth_launch_done(struct berth_launch *l)
 	for (size_t i = 0; i < BERTH_LAUNCH_GROUPS; i++)
 		berth_closep(&l->groups[i].fd);
 	berth_closep(&l->container_fd);
+	berth_closep(&l->memory_fd);
 	berth_closep(&l->console_fd);
 	berth_closep(&l->initrd_fd);
 	berth_closep(&l->kernel_fd);
 	berth_closep(&l->kvm_fd);
 	berth_launch_init(l);
+}
+
+static int check_backing(const struct berth_launch *l, struct berth_err *err)
+{
+	uint64_t page;
+
+	if (l->pages >= BERTH_PAGES_COUNT)
+		return berth_err_set(err, -EINVAL, "VM %s: unknown kind %u of memory pages",
+				     l->name, (unsigned int)l->pages);
+	page = berth_pages_hugetlb(l->pages);
+	if (page && l->memory % page)
+		return berth_err_set(err, -EINVAL,
+				     "VM %s: memory in pages of %s must be a multiple of that",
+				     l->name, berth_pages_name(l->pages));
+	if (l->numa_node != BERTH_NODE_ANY && (l->numa_node < 0 || l->numa_node > BERTH_NODE_MAX))
+		return berth_err_set(err, -EINVAL, "VM %s: there is no NUMA node %d", l->name,
+				     l->numa_node);
+	return 0;
 }
 
 static int check_machine(const struct berth_launch *l, struct berth_err *err)
@@ -85,7 +107,7 @@ static int check_machine(const struct berth_launch *l, struct berth_err *err)
 	if (l->uid == 0 || l->uid == UINT32_MAX)
 		return berth_err_set(err, -EINVAL, "VM %s: berth-vmm may not run as user %u",
 				     l->name, l->uid);
-	return 0;
+	return check_backing(l, err);
 }
 
 static int check_device(const struct berth_launch *l, unsigned int i, struct berth_err *err)
@@ -246,7 +268,8 @@ size_t berth_launch_encode(const struct berth_launch *l,
 {
 	struct writer w = { .buf = buf }, length;
 	unsigned int flags = (l->initrd_fd >= 0 ? HAS_INITRD : 0) |
-			     (l->console_fd >= 0 ? HAS_CONSOLE : 0);
+			     (l->console_fd >= 0 ? HAS_CONSOLE : 0) |
+			     (l->memory_fd >= 0 ? HAS_MEMORY : 0);
 
 	put(&w, MAGIC, 4);
 	put(&w, VERSION, 4);
@@ -256,6 +279,8 @@ size_t berth_launch_encode(const struct berth_launch *l,
 	put(&w, l->uid, 4);
 	put(&w, l->nr_cpus, 4);
 	put(&w, l->memory, 8);
+	put(&w, l->pages, 1);
+	put(&w, (uint32_t)l->numa_node, 4);
 	put_text(&w, l->name);
 	put_text(&w, l->cmdline);
 	put(&w, l->nr_groups, 2);
@@ -298,6 +323,8 @@ static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *r
 	l->uid = (uint32_t)get(r, 4);
 	l->nr_cpus = (unsigned int)get(r, 4);
 	l->memory = get(r, 8);
+	l->pages = (enum berth_pages)get(r, 1);
+	l->numa_node = (int32_t)get(r, 4);
 	get_text(r, l->name, sizeof(l->name));
 	get_text(r, l->cmdline, sizeof(l->cmdline));
 	l->nr_groups = (unsigned int)get(r, 2);
@@ -316,10 +343,16 @@ static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *r
 	return 0;
 }
 
+/* Pages of the pools come in a file, others never do. */
+static bool memory_comes_right(const struct berth_launch *l, bool has_fd)
+{
+	return has_fd == (berth_pages_hugetlb(l->pages) != 0);
+}
+
 static size_t count_fds(const struct berth_launch *l, unsigned int flags)
 {
-	return 2u + !!(flags & HAS_INITRD) + !!(flags & HAS_CONSOLE) + (l->nr_devices > 0) +
-	       l->nr_groups + l->nr_devices;
+	return 2u + !!(flags & HAS_INITRD) + !!(flags & HAS_CONSOLE) + !!(flags & HAS_MEMORY) +
+	       (l->nr_devices > 0) + l->nr_groups + l->nr_devices;
 }
 
 static void take_fds(struct berth_launch *l, unsigned int flags, const int *fds)
@@ -330,6 +363,8 @@ static void take_fds(struct berth_launch *l, unsigned int flags, const int *fds)
 		l->initrd_fd = *fds++;
 	if (flags & HAS_CONSOLE)
 		l->console_fd = *fds++;
+	if (flags & HAS_MEMORY)
+		l->memory_fd = *fds++;
 	if (l->nr_devices)
 		l->container_fd = *fds++;
 	for (unsigned int i = 0; i < l->nr_groups; i++)
@@ -360,6 +395,10 @@ int berth_launch_decode(const uint8_t *buf, size_t len, const int *fds, size_t n
 		return berth_err_set(err, -EPROTO, "launch message of %zu bytes: malformed", len);
 	}
 	e = berth_launch_check(ret, err);
+	if (e == 0 && !memory_comes_right(ret, flags & HAS_MEMORY))
+		e = berth_err_set(err, -EPROTO, "launch message: memory in pages of %s %s a file",
+				  berth_pages_name(ret->pages),
+				  flags & HAS_MEMORY ? "does not come in" : "without");
 	if (e == 0 && count_fds(ret, flags) != nr_fds)
 		e = berth_err_set(err, -EPROTO, "launch message: %zu descriptors, expected %zu",
 				  nr_fds, count_fds(ret, flags));
@@ -398,6 +437,8 @@ static int check_kinds(const struct berth_launch *l, struct berth_err *err)
 	if (r == 0)
 		r = check_kind(l->console_fd, S_IFSOCK, "the console", err);
 	if (r == 0)
+		r = check_kind(l->memory_fd, S_IFREG, "the memory", err);
+	if (r == 0)
 		r = check_kind(l->container_fd, S_IFCHR, "the VFIO container", err);
 	for (unsigned int i = 0; r == 0 && i < l->nr_groups; i++)
 		r = check_kind(l->groups[i].fd, S_IFCHR, "a VFIO group", err);
@@ -414,6 +455,8 @@ size_t berth_launch_fds(const struct berth_launch *l, int *fds)
 		fds[nr++] = l->initrd_fd;
 	if (l->console_fd >= 0)
 		fds[nr++] = l->console_fd;
+	if (l->memory_fd >= 0)
+		fds[nr++] = l->memory_fd;
 	if (l->nr_devices)
 		fds[nr++] = l->container_fd;
 	for (unsigned int i = 0; i < l->nr_groups; i++)
@@ -432,7 +475,8 @@ int berth_launch_send(int sock, const struct berth_launch *l, struct berth_err *
 
 	if (r < 0)
 		return r;
-	_Static_assert(5 + BERTH_LAUNCH_GROUPS + BERTH_LAUNCH_DEVICES <= BERTH_FD_MAX_PASS,
+	assert(memory_comes_right(l, l->memory_fd >= 0));
+	_Static_assert(6 + BERTH_LAUNCH_GROUPS + BERTH_LAUNCH_DEVICES <= BERTH_FD_MAX_PASS,
 		       "one message carries every descriptor");
 	nr = berth_launch_fds(l, fds);
 	r = berth_fd_send(sock, buf, berth_launch_encode(l, buf), fds, nr);

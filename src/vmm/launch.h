@@ -7,7 +7,7 @@
  * magic, a version and its own length; the receiver believes none of it and checks every count, length, enumeration and
  * the number and kind of the descriptors. Both sides apply berth_launch_check(), so what cannot be received is not sent.
  *
- * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), VFIO container (if there are devices),
+ * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), memory (if any), VFIO container (if there are devices),
  * the groups in the order of groups[], the devices in the order of devices[].
  */
 #ifndef BERTH_VMM_LAUNCH_H
@@ -48,12 +48,15 @@ struct berth_launch {
 	char name[BERTH_VM_NAME_MAX + 1];
 	char cmdline[BERTH_VM_MAX_CMDLINE + 1]; /* no control characters */
 	unsigned int nr_cpus;			/* 1 … BERTH_VM_MAX_VCPUS */
-	uint64_t memory;  /* bytes, multiple of BERTH_MEMORY_ALIGN, BERTH_MEM_MIN or more */
-	uint32_t uid;	  /* user and group that berth-vmm becomes; never 0 */
-	int kvm_fd;	  /* owned; /dev/kvm, read and write */
-	int kernel_fd;	  /* owned; regular file, read only */
-	int initrd_fd;	  /* owned; regular file, read only; -1: none */
-	int console_fd;	  /* owned; stream socket, both ways: COM1; -1: output is dropped */
+	uint64_t memory;	/* bytes, multiple of BERTH_MEMORY_ALIGN, BERTH_MEM_MIN or more */
+	enum berth_pages pages; /* what it is made of */
+	int numa_node;		/* where it must be; BERTH_NODE_ANY */
+	uint32_t uid;		/* user and group that berth-vmm becomes; never 0 */
+	int kvm_fd;		/* owned; /dev/kvm, read and write */
+	int kernel_fd;		/* owned; regular file, read only */
+	int initrd_fd;		/* owned; regular file, read only; -1: none */
+	int console_fd;		/* owned; stream socket, both ways: COM1; -1: output is dropped */
+	int memory_fd;	  /* owned; memfd with the memory, with hugetlb kinds of @pages; else -1 */
 	int container_fd; /* owned; /dev/vfio/vfio, IOMMU type set; -1 without devices */
 	unsigned int nr_groups;
 	struct berth_launch_group groups[BERTH_LAUNCH_GROUPS];

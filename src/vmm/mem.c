@@ -7,13 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "base/err.h"
 
-#define PAGE	  UINT64_C(4096)
-#define HUGE_PAGE (UINT64_C(2) << 20)
-#define MAX_RAM	  32 /* pieces of RAM; each reserved range can split one */
+#define PAGE	UINT64_C(4096)
+#define MAX_RAM 32 /* pieces of RAM; each reserved range can split one */
 /* Guest RAM must stay below what any x86 can address: 52 bits (AMD APM 2, 5.3.1). */
 #define ADDRESS_END (UINT64_C(1) << 52)
 
@@ -28,8 +26,8 @@ struct berth_memslot {
 struct berth_mem {
 	int vm_fd; /* borrowed */
 	uint64_t size;
-	void *map; /* owned; what mmap gave, larger than size when anonymous */
-	size_t map_size;
+	uint64_t align;		      /* of every piece of RAM, bytes */
+	struct berth_backing backing; /* owned */
 	struct berth_mem_range ram[MAX_RAM];
 	size_t nr_ram;
 	struct berth_range *reserved; /* owned */
@@ -54,7 +52,7 @@ static int set_region(int vm_fd, unsigned int id, struct berth_range at, void *h
 	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
-/* The first reserved range that touches @at, widened to huge pages; size 0 when there is none. */
+/* The first reserved range that touches @at, widened to whole pages of RAM; size 0 when there is none. */
 static struct berth_range reserved_in(const struct berth_mem *mem, struct berth_range at)
 {
 	struct berth_range first = { 0, 0 };
@@ -65,11 +63,11 @@ static struct berth_range reserved_in(const struct berth_mem *mem, struct berth_
 
 		if (!berth_range_overlaps(r, at))
 			continue;
-		start = berth_align_down(r.start, HUGE_PAGE);
-		if (!berth_align_up(berth_range_last(r), HUGE_PAGE, &end))
+		start = berth_align_down(r.start, mem->align);
+		if (!berth_align_up(berth_range_last(r), mem->align, &end))
 			end = ADDRESS_END;
 		if (end == berth_range_last(r))
-			end += HUGE_PAGE;
+			end += mem->align;
 		if (first.size == 0 || start < first.start)
 			first = (struct berth_range){ start, end - start };
 	}
@@ -123,30 +121,26 @@ static int lay_out(struct berth_mem *mem, struct berth_err *err)
 	return 0;
 }
 
-/* Map all of RAM in one piece, aligned for huge pages, and tell each range where it is. */
-static int map_ram(struct berth_mem *mem, int fd, struct berth_err *err)
+/*
+ * All of RAM in one piece, and where each range is in it. Every range but the last is a multiple of the alignment long, so guest
+ * and host addresses agree modulo a page of RAM.
+ */
+static int map_ram(struct berth_mem *mem, const struct berth_mem_config *c, struct berth_err *err)
 {
-	uint64_t at;
-	void *map;
+	const struct berth_backing_config config = {
+		.pages = c->pages,
+		.node = c->on_node ? (int)c->node : BERTH_NODE_ANY,
+		.fd = c->fd,
+		.size = c->size,
+	};
+	char *at;
+	int r = berth_backing_map(&mem->backing, &config, err);
 
-	/* One huge page more than needed, so that the aligned start leaves enough. */
-	mem->map_size = mem->size + HUGE_PAGE;
-	map = mmap(NULL, mem->map_size, fd < 0 ? PROT_READ | PROT_WRITE : PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED)
-		return berth_err_set(err, -errno, "memory: cannot map %llu MiB for the guest: %s",
-				     (unsigned long long)(mem->size >> 20), strerror(errno));
-	mem->map = map;
-	at = ((uintptr_t)map + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-	if (fd >= 0 && mmap((void *)(uintptr_t)at, mem->size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
-		return berth_err_set(err, -errno, "memory: cannot map the memory file: %s",
-				     strerror(errno));
-	/* A kernel without transparent huge pages says EINVAL; then it is small pages. */
-	(void)madvise((void *)(uintptr_t)at, mem->size, MADV_HUGEPAGE);
-	(void)madvise((void *)(uintptr_t)at, mem->size, MADV_DONTDUMP);
+	if (r < 0)
+		return r;
+	at = mem->backing.start;
 	for (size_t i = 0; i < mem->nr_ram; i++) {
-		mem->ram[i].hva = (void *)(uintptr_t)at;
+		mem->ram[i].hva = at;
 		at += mem->ram[i].size;
 	}
 	return 0;
@@ -204,6 +198,7 @@ int berth_mem_new(struct berth_mem **ret, int vm_fd, const struct berth_mem_conf
 	pthread_mutex_init(&mem->lock, NULL);
 	mem->vm_fd = vm_fd;
 	mem->size = config->size;
+	mem->align = berth_pages_align(config->pages);
 	mem->reserved = calloc(config->nr_reserved + 1, sizeof(*mem->reserved));
 	if (!mem->reserved)
 		return berth_err_set(err, -ENOMEM, "out of memory");
@@ -212,7 +207,7 @@ int berth_mem_new(struct berth_mem **ret, int vm_fd, const struct berth_mem_conf
 	mem->nr_reserved = config->nr_reserved;
 	r = lay_out(mem, err);
 	if (r == 0)
-		r = map_ram(mem, config->fd, err);
+		r = map_ram(mem, config, err);
 	if (r == 0)
 		r = add_ram_slots(mem, err);
 	if (r < 0)
@@ -231,8 +226,7 @@ void berth_mem_free(struct berth_mem *mem)
 		mem->slots = slot->next;
 		free(slot);
 	}
-	if (mem->map)
-		munmap(mem->map, mem->map_size);
+	berth_backing_unmap(&mem->backing);
 	pthread_mutex_destroy(&mem->lock);
 	free(mem->reserved);
 	free(mem->used);

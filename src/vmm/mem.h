@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/range.h"
+#include "vmm/backing.h"
 
 struct berth_err;
 struct berth_mem;     /* opaque */
@@ -31,6 +32,9 @@ struct berth_mem_config {
 	int fd;	       /* borrowed memfd to map shared, at least @size long; -1: anonymous memory */
 	const struct berth_range *reserved; /* borrowed; guest addresses that RAM must leave free */
 	size_t nr_reserved;
+	enum berth_pages pages; /* what RAM is made of */
+	bool on_node;		/* all of it on NUMA node: */
+	unsigned int node;
 };
 
 /* One piece of RAM, contiguous both in the guest and here. */
@@ -44,10 +48,10 @@ struct berth_mem_range {
  * berth_mem_new() - map guest RAM and hand it to KVM
  * @vm_fd: borrowed, outlives the berth_mem; from KVM_CREATE_VM
  *
- * Memory is reserved, not overcommitted by us (no MAP_NORESERVE), and offered to the kernel for huge pages.
+ * Every piece of RAM starts at a multiple of berth_pages_align() in the guest and here, and all but the last end at one.
  *
  * Return: 0; -EINVAL size 0, not page aligned or below BERTH_MEM_MIN, or the start of memory is reserved; -E2BIG too
- *         many pieces; -ENOMEM; -errno of KVM_SET_USER_MEMORY_REGION.
+ *         many pieces; -ENOMEM; -errno of KVM_SET_USER_MEMORY_REGION; what berth_backing_map() returns.
  */
 int berth_mem_new(struct berth_mem **ret, int vm_fd, const struct berth_mem_config *config,
 		  struct berth_err *err);

@@ -73,6 +73,7 @@ static const struct rule rules[] = {
 	{ SCMP_SYS(munmap), ALWAYS, "guest RAM, BARs, malloc", ANY },
 	{ SCMP_SYS(mremap), ALWAYS, "realloc of large blocks", ANY },
 	{ SCMP_SYS(madvise), ALWAYS, "huge pages for guest RAM; stacks of ended threads", ANY },
+	{ SCMP_SYS(mbind), MAKE, "guest RAM on the node of its devices", ANY },
 	{ SCMP_SYS(brk), ALWAYS, "malloc", ANY },
 	{ SCMP_SYS(memfd_create), MAKE, "guest RAM", ANY },
 	{ SCMP_SYS(ftruncate), MAKE, "guest RAM", ANY },

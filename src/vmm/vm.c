@@ -217,6 +217,9 @@ static int create_parts(struct berth_vm *vm, struct berth_err *err)
 		.fd = c->memory_fd,
 		.reserved = c->reserved,
 		.nr_reserved = c->nr_reserved,
+		.pages = c->pages,
+		.on_node = c->on_node,
+		.node = c->node,
 	};
 	int r = create_vm(vm, err);
 

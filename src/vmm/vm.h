@@ -26,6 +26,7 @@
 
 #include "base/cleanup.h"
 #include "base/range.h"
+#include "vmm/backing.h"
 
 struct berth_bus;
 struct berth_err;
@@ -39,9 +40,12 @@ struct berth_vm; /* opaque */
 	2047 /* bytes; COMMAND_LINE_SIZE of Linux on x86 is 2048 with the NUL */
 
 struct berth_vm_config {
-	int kvm_fd;	       /* borrowed; /dev/kvm, opened for reading and writing */
-	uint64_t memory;       /* bytes of RAM, a multiple of 4 KiB */
-	int memory_fd;	       /* borrowed; memfd for RAM, or -1 for anonymous memory */
+	int kvm_fd;		/* borrowed; /dev/kvm, opened for reading and writing */
+	uint64_t memory;	/* bytes of RAM, a multiple of 4 KiB */
+	int memory_fd;		/* borrowed; memfd for RAM, or -1 for anonymous memory */
+	enum berth_pages pages; /* what RAM is made of */
+	bool on_node;		/* all of RAM on NUMA node: */
+	unsigned int node;
 	unsigned int nr_vcpus; /* 1 … BERTH_VM_MAX_VCPUS */
 	int kernel_fd;	       /* borrowed; regular file: bzImage or ELF with a PVH note */
 	int initrd_fd;	       /* borrowed; regular file, or -1 */
