@@ -2,7 +2,7 @@
 # Run test programs one after another and add up what they counted.
 #   tests/run.sh --progs DIR TEST…
 # A TEST is a cmocka program, or a script that ends with a line "N passed, N failed, N skipped". $BERTH_BUILD names DIR for
-# scripts. Shows a program's whole output when it fails, its closing lines when it passes. With $BERTH_TALLY set, the
+# scripts. Shows a program's output but for what passed when it fails, its closing lines when it passes. With $BERTH_TALLY set, the
 # totals are also appended to that file. Ends with one line of totals; exit 1 when anything failed or ended without a count.
 set -u
 [ "$1" = --progs ] && BERTH_BUILD=$(realpath "$2") && shift 2
@@ -29,7 +29,8 @@ for t in "$@"; do
     if [ $status -ne 0 ] || [ "$f" -gt 0 ]; then
         [ "$f" -gt 0 ] || f=1
         echo "FAILED: $t (exit status $status)"
-        sed 's/^/    /' "$log"
+        grep -vE '^ok - |^\[ RUN|^\[       OK' "$log" | sed 's/^/    /' # what matters, without what went well
+        grep -cE '^ok - |^\[       OK' "$log" | sed 's/$/ passed before and after/; s/^/    /'
     else
         echo "$t:"
         grep -E '^\[==========\]|^\[  PASSED  \]|^\[  SKIPPED \]|^skip|# skip|^[0-9]+ passed, ' "$log" | sed 's/^/    /'

@@ -132,7 +132,7 @@ class Lab:
         o = self.options
         thread, smp = ("single", 1) if o.icount else ("multi", o.smp)
         # no_timer_check, tsc=reliable: neither is to be judged on a machine that may be short of CPU time
-        append = "console=ttyS0 quiet panic=-1 nokaslr no_timer_check tsc=reliable intel_iommu=on iommu=nopt"
+        append = "console=ttyS0 quiet panic=-1 nokaslr no_timer_check tsc=reliable intel_iommu=on iommu=nopt sysrq_always_enabled"
         append += f" lab.init={os.path.join(HERE, 'inside', 'init')} lab.job={tmp}"
         args = ["qemu-system-x86_64", "-name", "berth-lab", "-nodefaults", "-no-user-config", "-display", "none"]
         args += ["-no-reboot", "-machine", "q35,kernel-irqchip=split", "-cpu", "max,-erms"]

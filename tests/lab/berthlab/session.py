@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 
-from .boot_watch import BootWatch
 from .cache import LabError
+from .watch import BootWatch, CommandWatch
 
+SYSRQ = "9wt"  # let everything through to the console; blocked tasks; all tasks
 PORTS = ("control", "stdout", "stderr", "qmp")
 
 
@@ -23,6 +24,10 @@ class BootFailed(LabError):
 
 class CommandLate(LabError):
     """The command took longer than --timeout."""
+
+
+class Stuck(LabError):
+    """The lab host sits idle while the command runs: it waits for something that never comes."""
 
 
 class Qmp:
@@ -65,7 +70,8 @@ class Session:
         self._monitor = Qmp(sockets["monitor"])
         self._pending = {"control": b"", "qmp": b""}
         self._status = None
-        self._watch = BootWatch(qemu.pid)  # until the command starts
+        self._watch = BootWatch(qemu.pid)
+        self._started = False
         self._deadline = None
 
     def serve(self):
@@ -74,8 +80,8 @@ class Session:
                 selector.register(self._sockets[name], selectors.EVENT_READ, name)
             while selector.get_map():
                 events = selector.select(self._seconds_left())
-                if self._watch and not events:
-                    self._check_boot()
+                if not events:
+                    self._check()
                 if self._deadline and time.monotonic() >= self._deadline:
                     return self._late()
                 for key, _ in events:
@@ -89,40 +95,47 @@ class Session:
         return self._status
 
     def _gone(self):
-        if self._watch and self._qemu.wait() != 0:
+        if not self._started and self._qemu.wait() != 0:
             raise LabError("QEMU did not start, see above")
-        if self._watch:
+        if not self._started:
             raise BootFailed(f"the lab host went down before the command started; {self._console_tail()}")
         raise LabError(f"the lab host went down while the command ran; {self._console_tail()}")
 
     def _seconds_left(self):
-        if self._watch:
-            return BootWatch.PERIOD
-        return self._deadline and max(0, self._deadline - time.monotonic())
+        left = self._deadline - time.monotonic() if self._deadline else self._watch.PERIOD
+        return max(0, min(left, self._watch.PERIOD))
 
-    def _check_boot(self):
-        hang = self._watch.look()
-        if hang:
+    def _check(self):
+        hang = self._status is None and self._watch.look()
+        if hang and not self._started:
             raise BootFailed(f"the lab host does not come up, {hang} (see {self._keep_hang()})")
+        if hang:
+            raise Stuck(f"the lab host waits for something that does not come, {hang} of the command (see {self._keep_hang()})")
 
     def _late(self):
         if self._status is not None:  # all was said and done, only QEMU did not leave
             return self._status
-        raise CommandLate(f"the command did not end within {self._timeout:g} s: lab stopped")
+        raise CommandLate(f"the command did not end within {self._timeout:g} s: lab stopped (see {self._keep_hang()})")
 
     def _keep_hang(self):
-        """Leave what a person needs who wants to know where the boot stood, also when the next one succeeds."""
+        """Leave what a person needs who wants to know where the lab stood, also when the next boot succeeds."""
         handle, path = tempfile.mkstemp(prefix="berth-lab-hang.", suffix=".log")
         with os.fdopen(handle, "wb") as f:
+            for line in ("info status", "info registers -a", "info lapic 0", "info lapic 1", "info pic"):
+                f.write(f"== {line}\n{self._human(line)}\n".encode())
+            for key in SYSRQ:  # the kernel answers on its console
+                self._human(f"sendkey alt-sysrq-{key}")
+                time.sleep(2)
+            f.write(b"== the console\n")
             with open(self._console_path(), "rb") as console:
                 f.write(console.read())
-            for line in ("info status", "info registers -a", "info lapic 0", "info lapic 1", "info pic"):
-                try:
-                    answer = self._monitor.execute("human-monitor-command", **{"command-line": line})
-                except (LabError, OSError) as error:
-                    answer = str(error)
-                f.write(f"\n== {line}\n{answer}\n".encode())
         return path
+
+    def _human(self, line):
+        try:
+            return self._monitor.execute("human-monitor-command", **{"command-line": line})
+        except (LabError, OSError) as error:
+            return str(error)
 
     def _take(self, port, data):
         if port in ("stdout", "stderr"):
@@ -140,7 +153,8 @@ class Session:
 
     def _control(self, words):
         if words[0] == "start":
-            self._watch = None
+            self._started = True
+            self._watch = CommandWatch(self._qemu.pid)
             self._deadline = self._timeout and time.monotonic() + self._timeout
         elif words[0] == "exit":
             self._status = int(words[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tell a boot that hangs from one that only waits for CPU time on a busy machine."""
+"""Tell a lab that hangs from one that only waits for CPU time on a busy machine."""
 
 import os
 import time
@@ -9,28 +9,35 @@ CPU_SECONDS = 90  # it takes some 15 s of CPU time; with much more it goes round
 WALL_SECONDS = 600
 
 
-class BootWatch:
+COMMAND_IDLE_SECONDS = 120  # no test waits so long for nothing
+COMMAND_IDLE_SHARE = 0.2  # of one CPU; a host that sleeps still ticks
+
+
+class IdleWatch:
+    """Looks at how much CPU time QEMU wants."""
+
     PERIOD = 3  # seconds between two looks
 
-    def __init__(self, pid):
+    def __init__(self, pid, seconds, share):
         self._tasks = f"/proc/{pid}/task"
         self._begin = time.monotonic()
-        self._looks = [(self._begin, 0)]
+        self._seconds = seconds
+        self._share = share
+        self._looks = []
 
     def look(self):
-        """Say in a few words how the boot hangs, or None."""
+        """Say in a few words how the lab hangs, or None."""
         now = time.monotonic()
         ran, waited = self._times()
         self._looks.append((now, ran + waited))
-        while now - self._looks[1][0] > IDLE_SECONDS:
+        while now - self._looks[min(1, len(self._looks) - 1)][0] > self._seconds:
             del self._looks[0]
         since, before = self._looks[0]
-        if ran > CPU_SECONDS:
-            return f"after {ran:.0f} s of CPU time"
-        if now - self._begin > WALL_SECONDS:
-            return f"within {WALL_SECONDS} s"
-        if now - since > IDLE_SECONDS and ran + waited - before < (now - since) / 2:
+        if now - since > self._seconds and ran + waited - before < (now - since) * self._share:
             return f"idle after {now - self._begin:.0f} s"
+        return self._judge(now - self._begin, ran)
+
+    def _judge(self, wall, ran):
         return None
 
     def _times(self):
@@ -45,3 +52,20 @@ class BootWatch:
             ran += int(numbers[0])
             waited += int(numbers[1])
         return ran / 1e9, waited / 1e9
+
+
+class BootWatch(IdleWatch):
+    def __init__(self, pid):
+        super().__init__(pid, IDLE_SECONDS, 0.5)
+
+    def _judge(self, wall, ran):
+        if ran > CPU_SECONDS:
+            return f"after {ran:.0f} s of CPU time"
+        if wall > WALL_SECONDS:
+            return f"within {WALL_SECONDS} s"
+        return None
+
+
+class CommandWatch(IdleWatch):
+    def __init__(self, pid):
+        super().__init__(pid, COMMAND_IDLE_SECONDS, COMMAND_IDLE_SHARE)
