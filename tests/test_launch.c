@@ -77,6 +77,10 @@ static void add_devices(struct berth_launch *l)
 		l->devices[i].fd = memfd_create("device", MFD_CLOEXEC);
 	}
 	assert_int_equal(berth_launch_place(l, NULL), 0);
+	l->p2p = true;
+	l->devices[1].no_rom = l->devices[2].move_msix = true;
+	l->devices[2].p2p_clique = BERTH_P2P_CLIQUE_MAX;
+	l->devices[2].p2p_clique_force = true;
 }
 
 static ino_t inode(int fd)
@@ -113,8 +117,13 @@ static void arrives_as_it_was_sent(void **state)
 		assert_int_equal(f->in.devices[i].group, i / 2);
 		assert_int_equal(f->in.devices[i].slot, i / 2);
 		assert_int_equal(f->in.devices[i].fn, i % 2);
+		assert_int_equal(f->in.devices[i].no_rom, i == 1);
+		assert_int_equal(f->in.devices[i].move_msix, i == 2);
+		assert_int_equal(f->in.devices[i].p2p_clique, i == 2 ? BERTH_P2P_CLIQUE_MAX : -1);
+		assert_int_equal(f->in.devices[i].p2p_clique_force, i == 2);
 		assert_int_equal(inode(f->in.devices[i].fd), inode(f->out.devices[i].fd));
 	}
+	assert_true(f->in.p2p);
 	assert_int_equal(fcntl(f->in.kernel_fd, F_GETFD), FD_CLOEXEC);
 }
 
@@ -321,6 +330,8 @@ static void refuses_what_no_vm_can_be(void **state)
 	REFUSED_WITH(l->devices[0].fn = 2);		       /* no function 0 left */
 	REFUSED_WITH(l->devices[2].host = l->devices[0].host); /* listed twice */
 	REFUSED_WITH(l->devices[0].host.dev = 32);
+	REFUSED_WITH(l->devices[0].p2p_clique = BERTH_P2P_CLIQUE_MAX + 1);
+	REFUSED_WITH(l->devices[0].p2p_clique = -2);
 #undef REFUSED_WITH
 }
 

@@ -72,6 +72,60 @@ static void reads_every_key(void **state)
 	assert_int_equal(berth_run_config_check(&f->c, &f->err), 0);
 }
 
+static void devices_have_options_in_the_file_and_on_the_command_line(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "{\"p2p\":true,\"devices\":[\"01:00.0\",{\"device\":\"gpu0\","
+				 "\"rom\":false,\"msix_table\":\"move\",\"p2p_clique\":3}]}"),
+			 0);
+	assert_int_equal(berth_run_config_parse_device(&f->c,
+						       "pool:x,rom=off,p2p-clique=15,"
+						       "p2p-clique-force=on,rom=on",
+						       NULL),
+			 0);
+	assert_int_equal(berth_run_config_parse_device(&f->c, "02:00.0", NULL), 0);
+	assert_true(f->c.p2p);
+	assert_int_equal(f->c.nr_devices, 4);
+	assert_false(f->c.options[0].no_rom);
+	assert_int_equal(f->c.options[0].p2p_clique, -1);
+	assert_string_equal(f->c.devices[1], "gpu0");
+	assert_true(f->c.options[1].no_rom);
+	assert_true(f->c.options[1].move_msix);
+	assert_int_equal(f->c.options[1].p2p_clique, 3);
+	assert_false(f->c.options[1].p2p_clique_force);
+	assert_string_equal(f->c.devices[2], "pool:x");
+	assert_false(f->c.options[2].no_rom);
+	assert_int_equal(f->c.options[2].p2p_clique, 15);
+	assert_true(f->c.options[2].p2p_clique_force);
+	assert_int_equal(f->c.options[3].p2p_clique, -1);
+}
+
+static void unknown_options_of_devices_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const bad[] = { "gpu0,rom",	       "gpu0,",
+					   "gpu0,rom=of",      "gpu0,p2p-clique=16",
+					   "gpu0,p2p-clique=", "gpu0,rom=off,x=1" };
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(bad); i++)
+		assert_int_equal(berth_run_config_parse_device(&f->c, bad[i], &f->err), -EINVAL);
+	assert_int_equal(f->c.nr_devices, 0);
+}
+
+static void a_clique_without_peer_to_peer_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "{\"name\":\"t1\",\"kernel\":\"/k\",\"devices\":[{\"device\":"
+				 "\"gpu0\",\"p2p_clique\":0}]}"),
+			 0);
+	assert_int_equal(berth_run_config_check(&f->c, &f->err), -EINVAL);
+	assert_non_null(strstr(f->err.text, "no peer-to-peer DMA"));
+	f->c.p2p = true;
+	assert_int_equal(berth_run_config_check(&f->c, NULL), 0);
+}
+
 static void what_is_not_said_has_a_default(void **state)
 {
 	struct fixture *f = *state;
@@ -97,6 +151,12 @@ static void errors_say_where(void **state)
 		{ "{\"memory\":512}", ":1:11" },
 		{ "{\"devices\":\"01:00.0\"}", ":1:12" },
 		{ "{\"devices\":[1]}", ":1:13" },
+		{ "{\"devices\":[{}]}", ":1:13" },
+		{ "{\"devices\":[{\"device\":\"a\",\"romm\":true}]}", ":1:" },
+		{ "{\"devices\":[{\"device\":\"a\",\"rom\":1}]}", ":1:" },
+		{ "{\"devices\":[{\"device\":\"a\",\"msix_table\":\"x\"}]}", ":1:" },
+		{ "{\"devices\":[{\"device\":\"a\",\"p2p_clique\":16}]}", ":1:" },
+		{ "{\"p2p\":1}", ":1:8" },
 		{ "{\"name\":\"a\",\"name\":\"b\"}", ":1:" },
 		{ "{\"name\":}", ":1:" },
 		{ "[]", ":1:1" },
@@ -138,9 +198,9 @@ static void missing_and_impossible_settings_are_refused(void **state)
 	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
 	c->cmdline[2047] = '\0';
 	assert_int_equal(berth_run_config_check(c, NULL), 0);
-	assert_int_equal(berth_run_config_add_device(c, "gpu0", NULL), 0);
+	assert_int_equal(berth_run_config_add_device(c, "gpu0", NULL, NULL), 0);
 	assert_int_equal(berth_run_config_check(c, NULL), 0);
-	assert_int_equal(berth_run_config_add_device(c, "03:00.0x", NULL), 0);
+	assert_int_equal(berth_run_config_add_device(c, "03:00.0x", NULL, NULL), 0);
 	berth_err_clear(&f->err);
 	assert_int_equal(berth_run_config_check(c, &f->err), -EINVAL);
 	assert_non_null(strstr(f->err.text, "'03:00.0x' is not a PCI address"));
@@ -213,6 +273,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reads_every_key, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			devices_have_options_in_the_file_and_on_the_command_line, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(unknown_options_of_devices_are_refused, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_clique_without_peer_to_peer_is_refused, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(what_is_not_said_has_a_default, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(errors_say_where, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(missing_and_impossible_settings_are_refused, set_up,

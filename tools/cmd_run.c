@@ -30,7 +30,9 @@ static const char help[] =
 	"  --cmdline TEXT     kernel command line (console=ttyS0)\n"
 	"  --cpus N           virtual CPUs (1)\n"
 	"  --memory SIZE      512M, 4G (1G)\n"
-	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated\n"
+	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
+	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
+	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
 	"  --console WHERE    the serial port: stdio, none, or a file to append to (stdio)\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
 	"  --dry-run          check everything and say what would be done; change nothing\n"
@@ -57,6 +59,7 @@ enum {
 	OPT_CPUS,
 	OPT_MEMORY,
 	OPT_DEVICE,
+	OPT_P2P,
 	OPT_CONSOLE,
 	OPT_TIMEOUT,
 	OPT_DRY_RUN,
@@ -71,6 +74,7 @@ static const struct option longs[] = {
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
@@ -119,8 +123,13 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 	case OPT_MEMORY:
 		return set_memory(cmd, o);
 	case OPT_DEVICE:
-		r = berth_run_config_add_device(&o->config, optarg, err);
-		return r < 0 ? berth_fail(cmd, r, err) : 0;
+		r = berth_run_config_parse_device(&o->config, optarg, err);
+		return r == -EINVAL ? berth_usage(cmd, "--device %s: %s", optarg, err->text) :
+		       r < 0	    ? berth_fail(cmd, r, err) :
+				      0;
+	case OPT_P2P:
+		o->config.p2p = true;
+		return 0;
 	case OPT_CONSOLE:
 		o->supervisor.console = optarg;
 		return 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ void berth_run_config_done(struct berth_run_config *c)
 	for (size_t i = 0; i < c->nr_devices; i++)
 		free(c->devices[i]);
 	free(c->devices);
+	free(c->options);
 	free(c->name);
 	free(c->kernel);
 	free(c->initrd);
@@ -46,19 +48,86 @@ int berth_run_config_set(char **field, const char *value, struct berth_err *err)
 	return 0;
 }
 
+#define NO_OPTIONS ((struct berth_run_device){ .p2p_clique = -1 })
+
 int berth_run_config_add_device(struct berth_run_config *c, const char *device,
-				struct berth_err *err)
+				const struct berth_run_device *options, struct berth_err *err)
 {
 	char **more = realloc(c->devices, (c->nr_devices + 1) * sizeof(*more));
+	struct berth_run_device *more_options;
 
 	if (!more)
 		return no_memory(err);
 	c->devices = more;
+	more_options = realloc(c->options, (c->nr_devices + 1) * sizeof(*more_options));
+	if (!more_options)
+		return no_memory(err);
+	c->options = more_options;
+	more_options[c->nr_devices] = options ? *options : NO_OPTIONS;
 	more[c->nr_devices] = strdup(device);
 	if (!more[c->nr_devices])
 		return no_memory(err);
 	c->nr_devices++;
 	return 0;
+}
+
+static int bad_option(const char *option, const char *want, struct berth_err *err)
+{
+	return berth_err_set(err, -EINVAL, "'%.80s' is no option of a device; there are %s", option,
+			     want);
+}
+
+/* One "key=value". */
+static int take_option(struct berth_run_device *d, const char *option, struct berth_err *err)
+{
+	static const struct {
+		const char *text;
+		size_t field;
+		bool value;
+	} rows[] = {
+		{ "rom=on", offsetof(struct berth_run_device, no_rom), false },
+		{ "rom=off", offsetof(struct berth_run_device, no_rom), true },
+		{ "msix-table=keep", offsetof(struct berth_run_device, move_msix), false },
+		{ "msix-table=move", offsetof(struct berth_run_device, move_msix), true },
+		{ "p2p-clique-force=on", offsetof(struct berth_run_device, p2p_clique_force),
+		  true },
+		{ "p2p-clique-force=off", offsetof(struct berth_run_device, p2p_clique_force),
+		  false },
+	};
+	static const char clique[] = "p2p-clique=";
+	unsigned int number;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		if (strcmp(option, rows[i].text) == 0) {
+			*(bool *)((char *)d + rows[i].field) = rows[i].value;
+			return 0;
+		}
+	}
+	if (strncmp(option, clique, strlen(clique)) == 0 &&
+	    berth_parse_number(option + strlen(clique), 0, BERTH_P2P_CLIQUE_MAX, &number) == 0) {
+		d->p2p_clique = (int)number;
+		return 0;
+	}
+	return bad_option(option,
+			  "rom=on|off, msix-table=keep|move, p2p-clique=0…15 and "
+			  "p2p-clique-force=on|off",
+			  err);
+}
+
+int berth_run_config_parse_device(struct berth_run_config *c, const char *text,
+				  struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) char *copy = strdup(text);
+	struct berth_run_device options = NO_OPTIONS;
+	char *rest = copy, *name;
+	int r = 0;
+
+	if (!copy)
+		return no_memory(err);
+	name = strsep(&rest, ",");
+	while (r == 0 && rest)
+		r = take_option(&options, strsep(&rest, ","), err);
+	return r < 0 ? r : berth_run_config_add_device(c, name, &options, err);
 }
 
 /* --- numbers --- */
@@ -184,6 +253,61 @@ static int load_numbers(struct berth_run_config *c, const struct berth_json_at *
 	return r;
 }
 
+/* A member that is true or false. Absent: @ret stays. */
+static int load_bool(const struct berth_json_at *at, const char *key, bool *ret,
+		     struct berth_err *err)
+{
+	int r = berth_json_get_bool(at, key, ret, err);
+
+	return r == BERTH_ABSENT ? 0 : r;
+}
+
+static int load_msix_table(const struct berth_json_at *device, bool *ret, struct berth_err *err)
+{
+	struct berth_json_at at;
+	const char *where;
+	int r = berth_json_get_string(device, "msix_table", &where, err);
+
+	if (r != 0)
+		return r == BERTH_ABSENT ? 0 : r;
+	*ret = strcmp(where, "move") == 0;
+	if (*ret || strcmp(where, "keep") == 0)
+		return 0;
+	at = berth_json_member(device, "msix_table");
+	return berth_json_bad(&at, err, "\"keep\" or \"move\", not \"%s\"", where);
+}
+
+/* {"device": "03:00.0", "rom": false, …} */
+static int load_device(struct berth_run_config *c, const struct berth_json_at *device,
+		       struct berth_err *err)
+{
+	static const char *const keys[] = { "device",		"rom", "msix_table", "p2p_clique",
+					    "p2p_clique_force", NULL };
+	struct berth_run_device options = NO_OPTIONS;
+	const char *name;
+	bool rom = true;
+	int64_t clique;
+	int r = berth_json_only(device, keys, err);
+
+	if (r == 0)
+		r = berth_json_get_string(device, "device", &name, err);
+	if (r == BERTH_ABSENT)
+		return berth_json_bad(device, err, "a device without \"device\", its name");
+	if (r == 0)
+		r = load_bool(device, "rom", &rom, err);
+	if (r == 0)
+		r = load_msix_table(device, &options.move_msix, err);
+	if (r == 0)
+		r = load_bool(device, "p2p_clique_force", &options.p2p_clique_force, err);
+	if (r < 0)
+		return r;
+	r = berth_json_get_int(device, "p2p_clique", 0, BERTH_P2P_CLIQUE_MAX, &clique, err);
+	if (r == 0)
+		options.p2p_clique = (int)clique;
+	options.no_rom = !rom;
+	return r < 0 ? r : berth_run_config_add_device(c, name, &options, err);
+}
+
 static int load_devices(struct berth_run_config *c, const struct berth_json_at *root,
 			struct berth_err *err)
 {
@@ -195,18 +319,23 @@ static int load_devices(struct berth_run_config *c, const struct berth_json_at *
 	for (size_t i = 0; r == 0 && i < json_array_size(devices.value); i++) {
 		struct berth_json_at device = berth_json_element(&devices, i);
 
-		if (!json_is_string(device.value))
-			return berth_json_bad(&device, err,
-					      "a device is a string, \"0000:03:00.0\" or a name");
-		r = berth_run_config_add_device(c, json_string_value(device.value), err);
+		if (json_is_object(device.value))
+			r = load_device(c, &device, err);
+		else if (json_is_string(device.value))
+			r = berth_run_config_add_device(c, json_string_value(device.value), NULL,
+							err);
+		else
+			r = berth_json_bad(&device, err,
+					   "a device is a string, \"0000:03:00.0\" or a name, or "
+					   "an object with \"device\"");
 	}
 	return r;
 }
 
 int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err)
 {
-	static const char *const keys[] = { "name", "kernel", "initrd",	 "cmdline",
-					    "cpus", "memory", "devices", NULL };
+	static const char *const keys[] = { "name",   "kernel",	 "initrd", "cmdline", "cpus",
+					    "memory", "devices", "p2p",	   NULL };
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
 	struct berth_json_at root;
 	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
@@ -221,7 +350,23 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 		r = load_numbers(c, &root, err);
 	if (r == 0)
 		r = load_devices(c, &root, err);
+	if (r == 0)
+		r = load_bool(&root, "p2p", &c->p2p, err);
 	return r;
+}
+
+/* A clique tells the guest's driver that peer-to-peer DMA works: it must not say so where nothing is mapped for it. */
+static int check_cliques(const struct berth_run_config *c, struct berth_err *err)
+{
+	for (size_t i = 0; i < c->nr_devices && !c->p2p; i++) {
+		if (c->options[i].p2p_clique >= 0)
+			return berth_err_set(
+				err, -EINVAL,
+				"device %.80s is to be in P2P clique %d, but VM %s has "
+				"no peer-to-peer DMA; give --p2p or \"p2p\": true",
+				c->devices[i], c->options[i].p2p_clique, c->name);
+	}
+	return 0;
 }
 
 int berth_run_config_check(const struct berth_run_config *c, struct berth_err *err)
@@ -252,5 +397,7 @@ int berth_run_config_check(const struct berth_run_config *c, struct berth_err *e
 		return berth_err_set(err, -EINVAL,
 				     "VM %s: the kernel command line is longer than %d bytes",
 				     c->name, BERTH_VM_MAX_CMDLINE);
-	return berth_resolve_check_form((const char *const *)c->devices, c->nr_devices, err);
+	return check_cliques(c, err) < 0 ? -EINVAL :
+					   berth_resolve_check_form((const char *const *)c->devices,
+								    c->nr_devices, err);
 }

@@ -5,10 +5,19 @@
 #ifndef BERTH_TOOLS_RUN_CONFIG_H
 #define BERTH_TOOLS_RUN_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct berth_err;
+
+/* What may be said of a device beside its name. */
+struct berth_run_device {
+	bool no_rom;	       /* "rom": false */
+	bool move_msix;	       /* "msix_table": "move" */
+	int p2p_clique;	       /* "p2p_clique": N; -1: none */
+	bool p2p_clique_force; /* "p2p_clique_force": true */
+};
 
 struct berth_run_config {
 	char *name;    /* owned */
@@ -18,7 +27,9 @@ struct berth_run_config {
 	unsigned int nr_cpus;
 	uint64_t memory; /* bytes */
 	char **devices;	 /* owned, each owned; as written: BDF, path, policy name, pool:NAME */
+	struct berth_run_device *options; /* owned; one for each of devices[] */
 	size_t nr_devices;
+	bool p2p; /* devices may reach each other's BARs */
 };
 
 #define BERTH_RUN_CMDLINE "console=ttyS0"
@@ -38,8 +49,15 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 
 /* Replace a string of @c. Return: 0; -ENOMEM. */
 int berth_run_config_set(char **field, const char *value, struct berth_err *err);
+/* @options: copied; NULL: nothing special. Return: 0; -ENOMEM. */
 int berth_run_config_add_device(struct berth_run_config *c, const char *device,
-				struct berth_err *err);
+				const struct berth_run_device *options, struct berth_err *err);
+/**
+ * berth_run_config_parse_device() - "03:00.0", "pool:gpus,rom=off,msix-table=move,p2p-clique=3,p2p-clique-force=on"
+ * Return: 0; -EINVAL and the sentence; -ENOMEM.
+ */
+int berth_run_config_parse_device(struct berth_run_config *c, const char *text,
+				  struct berth_err *err);
 
 /**
  * berth_run_config_check() - is everything there, and possible

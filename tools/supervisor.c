@@ -171,6 +171,7 @@ static void fill_launch(struct supervisor *s)
 	snprintf(l->cmdline, sizeof(l->cmdline), "%s", c->cmdline ? c->cmdline : BERTH_RUN_CMDLINE);
 	l->nr_cpus = c->nr_cpus;
 	l->memory = c->memory;
+	l->p2p = c->p2p;
 }
 
 static int take_dir(struct supervisor *s, struct berth_err *err)
@@ -216,7 +217,7 @@ static int take_devices(struct supervisor *s, struct berth_err *err)
 	if (r == 0)
 		r = berth_vm_devices_open(&s->devices, err);
 	if (r == 0)
-		r = berth_vm_devices_lend(&s->devices, &s->launch, err);
+		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
 	return r;
 }
 

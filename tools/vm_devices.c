@@ -13,6 +13,7 @@
 #include "manager/claim.h"
 #include "manager/manager.h"
 #include "manager/report.h"
+#include "tools/run_config.h"
 #include "vfio/device.h"
 #include "vfio/reset.h"
 #include "vmm/passthru.h"
@@ -126,8 +127,16 @@ static int lend_group(struct berth_vm_devices *d, struct berth_launch *l, unsign
 			     BERTH_LAUNCH_GROUPS);
 }
 
-static int lend_device(struct berth_vm_devices *d, struct berth_launch *l, size_t i,
-		       struct berth_err *err)
+static void set_options(struct berth_launch_device *to, const struct berth_run_device *from)
+{
+	to->no_rom = from->no_rom;
+	to->move_msix = from->move_msix;
+	to->p2p_clique = from->p2p_clique;
+	to->p2p_clique_force = from->p2p_clique_force;
+}
+
+static int lend_device(struct berth_vm_devices *d, const struct berth_run_device *options,
+		       struct berth_launch *l, size_t i, struct berth_err *err)
 {
 	struct berth_launch_device *to = &l->devices[l->nr_devices];
 	int r = lend_group(d, l, d->claim->devs[i].group, &to->group, err);
@@ -137,11 +146,14 @@ static int lend_device(struct berth_vm_devices *d, struct berth_launch *l, size_
 	if (r < 0)
 		return r;
 	to->host = d->claim->devs[i].at;
+	if (d->claim->devs[i].asked)
+		set_options(to, &options[d->claim->devs[i].asked_as]);
 	l->nr_devices++;
 	return 0;
 }
 
-int berth_vm_devices_lend(struct berth_vm_devices *d, struct berth_launch *l, struct berth_err *err)
+int berth_vm_devices_lend(struct berth_vm_devices *d, const struct berth_run_device *options,
+			  struct berth_launch *l, struct berth_err *err)
 {
 	int r;
 
@@ -150,7 +162,7 @@ int berth_vm_devices_lend(struct berth_vm_devices *d, struct berth_launch *l, st
 	r = dup_fd(berth_ioas_fd(d->io), &l->container_fd, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++) {
 		if (goes_to_guest(d->claim, i))
-			r = lend_device(d, l, i, err);
+			r = lend_device(d, options, l, i, err);
 	}
 	return r == 0 ? berth_launch_place(l, err) : r;
 }

@@ -21,6 +21,8 @@ struct berth_host;
 struct berth_ioas;
 struct berth_vfio_device;
 
+struct berth_run_device;
+
 struct berth_vm_devices {
 	struct berth_host *host;      /* borrowed, outlives us */
 	struct berth_vm_claim *claim; /* owned; NULL: no devices */
@@ -52,11 +54,12 @@ int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err);
  * berth_vm_devices_lend() - copies of the descriptors into @l, and a place in the guest for each device
  *
  * What was asked for and what shares a slot with it; the rest of a group stays with the supervisor, out of the host's reach.
+ * @options: by index of the name that a device was asked for with; what came along with it has none
  *
  * Return: 0; -E2BIG; -EMFILE.
  */
-int berth_vm_devices_lend(struct berth_vm_devices *d, struct berth_launch *l,
-			  struct berth_err *err);
+int berth_vm_devices_lend(struct berth_vm_devices *d, const struct berth_run_device *options,
+			  struct berth_launch *l, struct berth_err *err);
 
 /* Descriptors that berth-vmm will open for interrupts. */
 uint64_t berth_vm_devices_nr_fds(const struct berth_vm_devices *d);

@@ -59,6 +59,7 @@ static int describe(const struct berth_request *q, const int64_t *ids, struct be
 				.at = unit->members[j].dev->bdf,
 				.group = (unsigned int)unit->group,
 				.asked = unit->members[j].asked,
+				.asked_as = unit->members[j].asked_as,
 			};
 	}
 	*ret = BERTH_TAKE_PTR(c);

@@ -30,6 +30,7 @@ struct berth_vm_claim_dev {
 	struct berth_bdf at;
 	unsigned int group; /* the /dev/vfio/N number of this boot */
 	bool asked;	    /* named in the request; false: came along with its group */
+	size_t asked_as;    /* if so: the index of the (first) name that means it */
 	bool reset_ok; /* set by the caller before unclaim: reset after use, and seen to work */
 	char reset_how[16]; /* set with it: "flr", "bus", "hot", … for the ledger */
 };

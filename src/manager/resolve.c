@@ -126,7 +126,7 @@ int berth_resolve(struct berth_manager *m, const char *vm, const char *const *na
 		const struct berth_device *dev = NULL;
 
 		r = resolve_one(m, vm, names[i], &p, &dev, err);
-		if (r == 0 && !has(&p, dev))
+		if (r == 0)
 			p.devs[p.nr++] = dev;
 	}
 	if (r != 0) {

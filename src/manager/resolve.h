@@ -14,7 +14,7 @@ struct berth_manager;
 /**
  * berth_resolve() - which devices are meant
  * @vm: for pools: what this VM has already of a pool is taken before what is free; NULL: pools are refused
- * @ret: owned by the caller (free), the devices are borrowed from the manager's inventory; no device twice
+ * @ret: owned by the caller (free), one for each name; borrowed from the manager's inventory
  *
  * A pool gives its first device, in the order of BDFs, that nobody owns, that policy allows @vm and that safety lets go;
  * each mention of the pool gives another one.

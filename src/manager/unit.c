@@ -123,6 +123,13 @@ static void mark_companions(struct berth_unit *unit)
 	}
 }
 
+static void ask_for(struct berth_unit_member *member, size_t as)
+{
+	if (!member->asked)
+		member->asked_as = as;
+	member->asked = true;
+}
+
 int berth_units_build(const struct berth_inventory *inv, const struct berth_device *const *asked,
 		      size_t nr, struct berth_units *ret, struct berth_err *err)
 {
@@ -140,7 +147,7 @@ int berth_units_build(const struct berth_inventory *inv, const struct berth_devi
 		if (r == 0 && !unit)
 			r = add_unit(&units, inv, asked[i], &unit);
 		if (r == 0)
-			find_member(unit, asked[i])->asked = true;
+			ask_for(find_member(unit, asked[i]), i);
 	}
 	if (r != 0) {
 		berth_units_done(&units);

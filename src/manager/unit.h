@@ -20,6 +20,7 @@ struct berth_err;
 struct berth_unit_member {
 	const struct berth_device *dev; /* borrowed from the inventory */
 	bool asked;			/* named in the request */
+	size_t asked_as;		/* if so: the first of the functions asked for that it is */
 	bool companion; /* not asked for, but a function of a slot that was: comes along as a matter of course */
 };
 

@@ -15,12 +15,20 @@
 #define MAGIC	0x4c545242u /* "BRTL" */
 #define VERSION 1u
 
-/* Bits of the flags word: which optional descriptors come along. */
+/* Bits of the flags word: which optional descriptors come along, and settings of the VM. */
 enum {
 	HAS_INITRD = 1,
 	HAS_CONSOLE = 2,
 	HAS_MEMORY = 4,
-	KNOWN_FLAGS = 7,
+	P2P = 8,
+	KNOWN_FLAGS = 15,
+};
+
+/* Bits of a device's flags byte. */
+enum {
+	NO_ROM = 1,
+	MOVE_MSIX = 2,
+	CLIQUE_FORCE = 4,
 };
 
 bool berth_vm_name_valid(const char *name)
@@ -42,7 +50,7 @@ void berth_launch_init(struct berth_launch *l)
 	for (size_t i = 0; i < BERTH_LAUNCH_GROUPS; i++)
 		l->groups[i].fd = -1;
 	for (size_t i = 0; i < BERTH_LAUNCH_DEVICES; i++)
-		l->devices[i].fd = -1;
+		l->devices[i].fd = l->devices[i].p2p_clique = -1;
 }
 
 void berth_launch_done(struct berth_launch *l)
@@ -123,6 +131,11 @@ static int check_device(const struct berth_launch *l, unsigned int i, struct ber
 			err, -EINVAL,
 			"device %s of VM %s: group index %u, slot %u, function %u out of range",
 			BERTH_BDF_STR(d->host), l->name, d->group, d->slot, d->fn);
+	if (d->p2p_clique < -1 || d->p2p_clique > BERTH_P2P_CLIQUE_MAX)
+		return berth_err_set(err, -EINVAL,
+				     "device %s of VM %s: P2P clique %d; 0 to %d are possible",
+				     BERTH_BDF_STR(d->host), l->name, d->p2p_clique,
+				     BERTH_P2P_CLIQUE_MAX);
 	for (unsigned int k = 0; k < l->nr_devices; k++) {
 		const struct berth_launch_device *o = &l->devices[k];
 
@@ -263,13 +276,19 @@ static void get_text(struct reader *r, char *text, size_t size)
 	r->at += len;
 }
 
+static unsigned int device_flags(const struct berth_launch_device *d)
+{
+	return (d->no_rom ? NO_ROM : 0) | (d->move_msix ? MOVE_MSIX : 0) |
+	       (d->p2p_clique_force ? CLIQUE_FORCE : 0);
+}
+
 size_t berth_launch_encode(const struct berth_launch *l,
 			   uint8_t buf[static BERTH_LAUNCH_MESSAGE_MAX])
 {
 	struct writer w = { .buf = buf }, length;
 	unsigned int flags = (l->initrd_fd >= 0 ? HAS_INITRD : 0) |
 			     (l->console_fd >= 0 ? HAS_CONSOLE : 0) |
-			     (l->memory_fd >= 0 ? HAS_MEMORY : 0);
+			     (l->memory_fd >= 0 ? HAS_MEMORY : 0) | (l->p2p ? P2P : 0);
 
 	put(&w, MAGIC, 4);
 	put(&w, VERSION, 4);
@@ -297,6 +316,8 @@ size_t berth_launch_encode(const struct berth_launch *l,
 		put(&w, d->group, 1);
 		put(&w, d->slot, 1);
 		put(&w, d->fn, 1);
+		put(&w, device_flags(d), 1);
+		put(&w, (unsigned int)d->p2p_clique, 1);
 	}
 	put(&length, w.len, 4);
 	return w.len;
@@ -304,6 +325,8 @@ size_t berth_launch_encode(const struct berth_launch *l,
 
 static void get_device(struct reader *r, struct berth_launch_device *d)
 {
+	unsigned int flags;
+
 	d->host.domain = (uint32_t)get(r, 4);
 	d->host.bus = (uint8_t)get(r, 1);
 	d->host.dev = (uint8_t)get(r, 1);
@@ -311,6 +334,11 @@ static void get_device(struct reader *r, struct berth_launch_device *d)
 	d->group = (unsigned int)get(r, 1);
 	d->slot = (unsigned int)get(r, 1);
 	d->fn = (unsigned int)get(r, 1);
+	flags = (unsigned int)get(r, 1);
+	d->no_rom = flags & NO_ROM;
+	d->move_msix = flags & MOVE_MSIX;
+	d->p2p_clique_force = flags & CLIQUE_FORCE;
+	d->p2p_clique = (int8_t)get(r, 1);
 }
 
 /* Everything but the descriptors. Return: 0 and the flags; -EPROTO. */
@@ -320,6 +348,7 @@ static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *r
 
 	if (flags & ~(unsigned int)KNOWN_FLAGS)
 		return -EPROTO;
+	l->p2p = flags & P2P;
 	l->uid = (uint32_t)get(r, 4);
 	l->nr_cpus = (unsigned int)get(r, 4);
 	l->memory = get(r, 8);

@@ -29,6 +29,8 @@ struct berth_err;
 #define BERTH_LAUNCH_GROUPS  64
 /* Slots for devices in one VM, each behind a root port of its own. */
 #define BERTH_LAUNCH_SLOTS 24
+/* The clique number has four bits in NVIDIA's capability. */
+#define BERTH_P2P_CLIQUE_MAX 15
 
 /* A PCI function that the VM gets, and where the guest finds it. */
 struct berth_launch_device {
@@ -37,6 +39,10 @@ struct berth_launch_device {
 	unsigned int group;    /* index in groups[] */
 	unsigned int slot;     /* 0 … BERTH_LAUNCH_SLOTS - 1, in the guest */
 	unsigned int fn;       /* 0 … 7, in the guest; every slot in use has a function 0 */
+	bool no_rom;	       /* the guest gets no option ROM of it */
+	bool move_msix;	       /* its MSI-X table goes to pages of its own */
+	int p2p_clique;	       /* NVIDIA's GPUDirect clique, 0 … 15; -1: none */
+	bool p2p_clique_force; /* also on a device of another vendor */
 };
 
 struct berth_launch_group {
@@ -51,6 +57,7 @@ struct berth_launch {
 	uint64_t memory;	/* bytes, multiple of BERTH_MEMORY_ALIGN, BERTH_MEM_MIN or more */
 	enum berth_pages pages; /* what it is made of */
 	int numa_node;		/* where it must be; BERTH_NODE_ANY */
+	bool p2p;		/* its devices may reach each other's BARs by DMA */
 	uint32_t uid;		/* user and group that berth-vmm becomes; never 0 */
 	int kvm_fd;		/* owned; /dev/kvm, read and write */
 	int kernel_fd;		/* owned; regular file, read only */
@@ -67,7 +74,7 @@ struct berth_launch {
 /* [A-Za-z0-9._-]{1,64}, not starting with '.' or '-': VM names are directory names below $BERTH_RUN. */
 bool berth_vm_name_valid(const char *name);
 
-/* Empty: every descriptor -1, every count 0. About 7 KiB: allocate it or keep one. */
+/* Empty: every descriptor and clique -1, every count 0. About 7 KiB: allocate it or keep one. */
 void berth_launch_init(struct berth_launch *l);
 /* Close every descriptor that is set; afterwards as after berth_launch_init(). */
 void berth_launch_done(struct berth_launch *l);
