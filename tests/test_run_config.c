@@ -56,17 +56,20 @@ static void reads_every_key(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(load(f,
-			      "{\"name\":\"t1\",\"kernel\":\"/boot/vmlinuz\",\"initrd\":\"i.img\","
-			      "\"cmdline\":\"quiet\",\"cpus\":2,\"memory\":\"512M\","
-			      "\"devices\":[\"01:00.0\",\"pool:gpus\"]}"),
-			 0);
+	assert_int_equal(
+		load(f,
+		     "{\"name\":\"t1\",\"kernel\":\"/boot/vmlinuz\",\"initrd\":\"i.img\","
+		     "\"cmdline\":\"quiet\",\"cpus\":2,\"memory\":\"512M\",\"hugepages\":\"2M\",\"numa_node\":1,"
+		     "\"devices\":[\"01:00.0\",\"pool:gpus\"]}"),
+		0);
 	assert_string_equal(f->c.name, "t1");
 	assert_string_equal(f->c.kernel, "/boot/vmlinuz");
 	assert_string_equal(f->c.initrd, "/tmp/i.img"); /* beside the file */
 	assert_string_equal(f->c.cmdline, "quiet");
 	assert_int_equal(f->c.nr_cpus, 2);
 	assert_int_equal(f->c.memory, 512 << 20);
+	assert_int_equal(f->c.pages, BERTH_PAGES_2M);
+	assert_int_equal(f->c.numa_node, 1);
 	assert_int_equal(f->c.nr_devices, 2);
 	assert_string_equal(f->c.devices[1], "pool:gpus");
 	assert_int_equal(berth_run_config_check(&f->c, &f->err), 0);
@@ -133,6 +136,8 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(load(f, "{\"name\":\"t1\",\"kernel\":\"/k\"}"), 0);
 	assert_int_equal(f->c.nr_cpus, 1);
 	assert_int_equal(f->c.memory, BERTH_RUN_MEMORY);
+	assert_int_equal(f->c.pages, BERTH_PAGES_THP);
+	assert_int_equal(f->c.numa_node, BERTH_RUN_NODE_AUTO);
 	assert_null(f->c.initrd);
 	assert_int_equal(berth_run_config_check(&f->c, NULL), 0);
 }
@@ -149,6 +154,11 @@ static void errors_say_where(void **state)
 		{ "{\"cpus\":1000}", ":1:9" },
 		{ "{\"memory\":\"512\"}", ":1:11" },
 		{ "{\"memory\":512}", ":1:11" },
+		{ "{\"hugepages\":\"4K\"}", ":1:14" },
+		{ "{\"hugepages\":2}", ":1:14" },
+		{ "{\"numa_node\":\"all\"}", ":1:14" },
+		{ "{\"numa_node\":-1}", ":1:14" },
+		{ "{\"numa_node\":1024}", ":1:14" },
 		{ "{\"devices\":\"01:00.0\"}", ":1:12" },
 		{ "{\"devices\":[1]}", ":1:13" },
 		{ "{\"devices\":[{}]}", ":1:13" },
@@ -186,6 +196,12 @@ static void missing_and_impossible_settings_are_refused(void **state)
 	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
 	c->memory = UINT64_C(1) << 50;
 	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
+	c->memory = 1536 << 20;
+	c->pages = BERTH_PAGES_2M;
+	assert_int_equal(berth_run_config_check(c, NULL), 0);
+	c->pages = BERTH_PAGES_1G;
+	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
+	c->pages = BERTH_PAGES_THP;
 	c->memory = 64 << 20;
 	c->nr_cpus = 0;
 	assert_int_equal(berth_run_config_check(c, NULL), -EINVAL);
@@ -258,6 +274,30 @@ static void numbers_are_whole_and_in_range(void **state)
 	assert_int_equal(n, 240);
 }
 
+static void nodes_are_numbers_or_two_words(void **state)
+{
+	static const struct {
+		const char *text;
+		int want, node;
+	} rows[] = {
+		{ "auto", 0, BERTH_RUN_NODE_AUTO },
+		{ "off", 0, BERTH_NODE_ANY },
+		{ "0", 0, 0 },
+		{ "1023", 0, BERTH_NODE_MAX },
+		{ "1024", -EINVAL, 77 },
+		{ "-1", -EINVAL, 77 },
+		{ "", -EINVAL, 77 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		int node = 77;
+
+		assert_int_equal(berth_parse_node(rows[i].text, &node), rows[i].want);
+		assert_int_equal(node, rows[i].node);
+	}
+}
+
 static void sizes_are_shown_in_the_largest_unit(void **state)
 {
 	char buf[24];
@@ -285,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(missing_and_impossible_settings_are_refused, set_up,
 						tear_down),
 		cmocka_unit_test(sizes_need_a_unit),
+		cmocka_unit_test(nodes_are_numbers_or_two_words),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
 		cmocka_unit_test(sizes_are_shown_in_the_largest_unit),
 	};

@@ -30,6 +30,9 @@ static const char help[] =
 	"  --cmdline TEXT     kernel command line (console=ttyS0)\n"
 	"  --cpus N           virtual CPUs (1)\n"
 	"  --memory SIZE      512M, 4G (1G)\n"
+	"  --hugepages KIND   of what pages memory is: thp (transparent huge pages where the kernel finds some), off (small\n"
+	"                     pages), 2M or 1G (of the host's pools, all of them or nothing) (thp)\n"
+	"  --numa-node NODE   where memory comes from: auto (the node of the devices), off (any), or a number (auto)\n"
 	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
 	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
@@ -58,6 +61,8 @@ enum {
 	OPT_CMDLINE,
 	OPT_CPUS,
 	OPT_MEMORY,
+	OPT_HUGEPAGES,
+	OPT_NUMA_NODE,
 	OPT_DEVICE,
 	OPT_P2P,
 	OPT_CONSOLE,
@@ -73,6 +78,8 @@ static const struct option longs[] = {
 	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "hugepages", required_argument, NULL, OPT_HUGEPAGES },
+	{ "numa-node", required_argument, NULL, OPT_NUMA_NODE },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
@@ -94,6 +101,17 @@ static int set_memory(const struct berth_cmd *cmd, struct options *o)
 	return berth_parse_size(optarg, &o->config.memory) < 0 ?
 		       berth_usage(cmd, "--memory '%s' is not a size; write 512M or 4G", optarg) :
 		       0;
+}
+
+static int set_backing(const struct berth_cmd *cmd, int c, struct options *o)
+{
+	if (c == OPT_HUGEPAGES && berth_pages_parse(optarg, &o->config.pages) < 0)
+		return berth_usage(cmd, "--hugepages '%s' is not one of thp, off, 2M and 1G",
+				   optarg);
+	if (c == OPT_NUMA_NODE && berth_parse_node(optarg, &o->config.numa_node) < 0)
+		return berth_usage(cmd, "--numa-node '%s' is not auto, off or the number of a node",
+				   optarg);
+	return 0;
 }
 
 static int set_number(const struct berth_cmd *cmd, const char *name, unsigned int max,
@@ -122,6 +140,9 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 		return set_number(cmd, "--cpus", BERTH_VM_MAX_VCPUS, &o->config.nr_cpus);
 	case OPT_MEMORY:
 		return set_memory(cmd, o);
+	case OPT_HUGEPAGES:
+	case OPT_NUMA_NODE:
+		return set_backing(cmd, c, o);
 	case OPT_DEVICE:
 		r = berth_run_config_parse_device(&o->config, optarg, err);
 		return r == -EINVAL ? berth_usage(cmd, "--device %s: %s", optarg, err->text) :
@@ -225,13 +246,15 @@ static int add_device_steps(struct berth_out *out, struct berth_host *host,
 
 static void add_vm_steps(struct berth_out *out, const struct berth_run_config *c)
 {
-	char text[512], size[24];
+	char text[512], size[24], pages[32] = "";
 
 	if (c->nr_devices)
 		add_step(out, "reset", NULL, "open the devices and reset them");
+	if (berth_pages_hugetlb(c->pages))
+		snprintf(pages, sizeof(pages), " in pages of %s", berth_pages_name(c->pages));
 	snprintf(text, sizeof(text),
-		 "start berth-vmm for VM %s: %u CPUs, %s of memory%s, kernel %s", c->name,
-		 c->nr_cpus, berth_format_size(c->memory, size),
+		 "start berth-vmm for VM %s: %u CPUs, %s of memory%s%s, kernel %s", c->name,
+		 c->nr_cpus, berth_format_size(c->memory, size), pages,
 		 c->nr_devices ? ", all of it pinned" : "", c->kernel);
 	add_step(out, "run", NULL, text);
 	if (c->nr_devices)

@@ -16,7 +16,9 @@
 
 void berth_run_config_init(struct berth_run_config *c)
 {
-	*c = (struct berth_run_config){ .nr_cpus = 1, .memory = BERTH_RUN_MEMORY };
+	*c = (struct berth_run_config){ .nr_cpus = 1,
+					.memory = BERTH_RUN_MEMORY,
+					.numa_node = BERTH_RUN_NODE_AUTO };
 }
 
 void berth_run_config_done(struct berth_run_config *c)
@@ -168,6 +170,21 @@ int berth_parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int berth_parse_node(const char *text, int *ret)
+{
+	unsigned int node;
+
+	if (strcmp(text, "auto") == 0)
+		*ret = BERTH_RUN_NODE_AUTO;
+	else if (strcmp(text, "off") == 0)
+		*ret = BERTH_NODE_ANY;
+	else if (berth_parse_number(text, 0, BERTH_NODE_MAX, &node) < 0)
+		return -EINVAL;
+	else
+		*ret = (int)node;
+	return 0;
+}
+
 char *berth_format_size(uint64_t bytes, char buf[static 24])
 {
 	static const char units[] = "KMGT";
@@ -308,6 +325,35 @@ static int load_device(struct berth_run_config *c, const struct berth_json_at *d
 	return r < 0 ? r : berth_run_config_add_device(c, name, &options, err);
 }
 
+/* A word, or a number where @key is "numa_node". */
+static int load_backing(struct berth_run_config *c, const struct berth_json_at *root,
+			struct berth_err *err)
+{
+	struct berth_json_at node = berth_json_member(root, "numa_node"), pages;
+	const char *word;
+	int64_t number;
+	int r = berth_json_get_string(root, "hugepages", &word, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0 && berth_pages_parse(word, &c->pages) < 0) {
+		pages = berth_json_member(root, "hugepages");
+		return berth_json_bad(&pages, err, "'%s' is not one of thp, off, 2M and 1G", word);
+	}
+	if (json_is_string(node.value)) {
+		word = json_string_value(node.value);
+		return berth_parse_node(word, &c->numa_node) == 0 ?
+			       0 :
+			       berth_json_bad(&node, err,
+					      "'%s' is not auto, off or the number of a node",
+					      word);
+	}
+	r = berth_json_get_int(root, "numa_node", 0, BERTH_NODE_MAX, &number, err);
+	if (r == 0)
+		c->numa_node = (int)number;
+	return r < 0 ? r : 0;
+}
+
 static int load_devices(struct berth_run_config *c, const struct berth_json_at *root,
 			struct berth_err *err)
 {
@@ -334,8 +380,9 @@ static int load_devices(struct berth_run_config *c, const struct berth_json_at *
 
 int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err)
 {
-	static const char *const keys[] = { "name",   "kernel",	 "initrd", "cmdline", "cpus",
-					    "memory", "devices", "p2p",	   NULL };
+	static const char *const keys[] = { "name",    "kernel", "initrd",    "cmdline",
+					    "cpus",    "memory", "hugepages", "numa_node",
+					    "devices", "p2p",	 NULL };
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
 	struct berth_json_at root;
 	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
@@ -348,6 +395,8 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 		r = load_strings(c, &root, path, err);
 	if (r == 0)
 		r = load_numbers(c, &root, err);
+	if (r == 0)
+		r = load_backing(c, &root, err);
 	if (r == 0)
 		r = load_devices(c, &root, err);
 	if (r == 0)
@@ -393,6 +442,10 @@ int berth_run_config_check(const struct berth_run_config *c, struct berth_err *e
 	if (c->memory % BERTH_MEMORY_ALIGN)
 		return berth_err_set(err, -EINVAL, "VM %s: memory must be a multiple of 1M",
 				     c->name);
+	if (berth_pages_hugetlb(c->pages) && c->memory % berth_pages_hugetlb(c->pages))
+		return berth_err_set(err, -EINVAL,
+				     "VM %s: memory in pages of %s must be a multiple of that",
+				     c->name, berth_pages_name(c->pages));
 	if (c->cmdline && strlen(c->cmdline) > BERTH_VM_MAX_CMDLINE)
 		return berth_err_set(err, -EINVAL,
 				     "VM %s: the kernel command line is longer than %d bytes",

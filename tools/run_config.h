@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/backing.h"
+
 struct berth_err;
 
 /* What may be said of a device beside its name. */
@@ -28,12 +30,15 @@ struct berth_run_config {
 	uint64_t memory; /* bytes */
 	char **devices;	 /* owned, each owned; as written: BDF, path, policy name, pool:NAME */
 	struct berth_run_device *options; /* owned; one for each of devices[] */
+	enum berth_pages pages;
+	int numa_node; /* BERTH_RUN_NODE_AUTO; BERTH_NODE_ANY, said "off"; or one */
 	size_t nr_devices;
 	bool p2p; /* devices may reach each other's BARs */
 };
 
-#define BERTH_RUN_CMDLINE "console=ttyS0"
-#define BERTH_RUN_MEMORY  (UINT64_C(1) << 30) /* bytes, when nothing is said */
+#define BERTH_RUN_NODE_AUTO (-2) /* that of the devices, if they have one */
+#define BERTH_RUN_CMDLINE   "console=ttyS0"
+#define BERTH_RUN_MEMORY    (UINT64_C(1) << 30) /* bytes, when nothing is said */
 
 void berth_run_config_init(struct berth_run_config *c);
 void berth_run_config_done(struct berth_run_config *c);
@@ -74,6 +79,9 @@ int berth_run_config_check(const struct berth_run_config *c, struct berth_err *e
  * Return: 0; -EINVAL malformed; -ERANGE over 2^64. *ret only on success.
  */
 int berth_parse_size(const char *text, uint64_t *ret);
+
+/* "auto", "off" or a number. Return: 0; -EINVAL. */
+int berth_parse_node(const char *text, int *ret);
 
 /* "512M": the largest unit that divides @bytes. Returns @buf. */
 char *berth_format_size(uint64_t bytes, char buf[static 24]);

@@ -28,6 +28,7 @@
 #include "tools/vm_dir.h"
 #include "tools/vm_loop.h"
 #include "tools/vm_spawn.h"
+#include "vmm/hostmem.h"
 #include "vmm/launch.h"
 
 #define BERTH_LOG "run"
@@ -114,6 +115,19 @@ static int open_kvm(const struct berth_host *host, unsigned int nr_cpus, struct 
 	return fd;
 }
 
+/* Pages of a pool are ours from here on, before a device is taken for a VM that could not be started. */
+static int reserve_memory(const struct berth_host *host, const struct berth_run_config *c,
+			  struct berth_launch *l, struct berth_err *err)
+{
+	int r = 0;
+
+	if (c->numa_node >= 0)
+		r = berth_hostmem_check_node(host, c->numa_node, c->pages, c->memory, err);
+	if (r == 0 && berth_pages_hugetlb(c->pages))
+		r = berth_hostmem_pool_file(host, c->pages, c->memory, &l->memory_fd, err);
+	return r < 0 ? berth_err_prefix(err, r, "VM %s", c->name) : 0;
+}
+
 static int open_files(const struct berth_host *host, const struct berth_run_config *c,
 		      struct berth_launch *l, struct berth_err *err)
 {
@@ -133,6 +147,8 @@ static int open_files(const struct berth_host *host, const struct berth_run_conf
 	}
 	if (r >= 0)
 		l->kvm_fd = r = open_kvm(host, c->nr_cpus, err);
+	if (r >= 0)
+		r = reserve_memory(host, c, l, err);
 	return r < 0 ? r : 0;
 }
 
@@ -172,6 +188,8 @@ static void fill_launch(struct supervisor *s)
 	l->nr_cpus = c->nr_cpus;
 	l->memory = c->memory;
 	l->p2p = c->p2p;
+	l->pages = c->pages;
+	l->numa_node = c->numa_node >= 0 ? c->numa_node : BERTH_NODE_ANY;
 }
 
 static int take_dir(struct supervisor *s, struct berth_err *err)
@@ -219,6 +237,36 @@ static int take_devices(struct supervisor *s, struct berth_err *err)
 	if (r == 0)
 		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
 	return r;
+}
+
+/* The node of the devices, if they agree on one and it has room: better remote memory than a VM that does not start. */
+static void choose_node(struct supervisor *s)
+{
+	struct berth_launch *l = &s->launch;
+	struct berth_err err = BERTH_ERR_INIT;
+	int node = BERTH_NODE_ANY;
+
+	if (s->config->numa_node != BERTH_RUN_NODE_AUTO)
+		return;
+	for (unsigned int i = 0; i < l->nr_devices; i++) {
+		int of = berth_hostmem_device_node(s->host, l->devices[i].host);
+
+		if (i && of != node) {
+			log_info(
+				"VM %s: its devices are on different NUMA nodes, memory comes from any",
+				l->name);
+			return;
+		}
+		node = of;
+	}
+	if (node == BERTH_NODE_ANY)
+		return;
+	if (berth_hostmem_check_node(s->host, node, l->pages, l->memory, &err) < 0)
+		log_warn(
+			"VM %s: %s; its memory comes from any node, its devices reach it more slowly",
+			l->name, err.text);
+	else
+		l->numa_node = node;
 }
 
 static int open_console(struct supervisor *s, struct berth_err *err)
@@ -307,6 +355,7 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 		r = open_console(s, err);
 	if (r != 0)
 		return r;
+	choose_node(s);
 	fill_info(s);
 	r = start_process(s, err);
 	write_info(s);
