@@ -213,13 +213,20 @@ static void *reserve(uint64_t span)
 	return (void *)at;
 }
 
-/* The whole pages of @a that are in @b too; size 0 when there are none. */
-static struct berth_range cut(struct berth_range a, struct berth_range b, uint64_t page)
+/*
+ * The whole pages of @area that are in @allow too; size 0 when there are none. Where the kernel lets a region be mapped to
+ * its last byte, it lets the rest of the page be mapped, too: it says so only of BARs that have their page to themselves.
+ */
+static struct berth_range cut(const struct berth_vfio_region *region, struct berth_range area,
+			      struct berth_range allow, uint64_t page)
 {
-	uint64_t start = a.start > b.start ? a.start : b.start;
-	uint64_t a_end = a.start + a.size, b_end = b.start + b.size;
-	uint64_t end = a_end < b_end ? a_end : b_end;
+	uint64_t start = area.start > allow.start ? area.start : allow.start;
+	uint64_t area_end = area.start + area.size, allow_end = allow.start + allow.size;
+	uint64_t end;
 
+	if (area_end == region->size && !berth_align_up(area_end, page, &area_end))
+		return (struct berth_range){ 0, 0 };
+	end = area_end < allow_end ? area_end : allow_end;
 	if (!berth_align_up(start, page, &start))
 		return (struct berth_range){ 0, 0 };
 	end = berth_align_down(end, page);
@@ -248,7 +255,7 @@ int berth_vfio_region_mmap(struct berth_vfio_device *dev, const struct berth_vfi
 	*ret_base = NULL;
 	for (size_t i = 0; i < region->nr_areas; i++) {
 		for (size_t j = 0; j < nr_allow && nr < max; j++) {
-			struct berth_range piece = cut(region->areas[i], allow[j], page);
+			struct berth_range piece = cut(region, region->areas[i], allow[j], page);
 			int r;
 
 			if (!piece.size)

@@ -65,7 +65,8 @@ int berth_vfio_region_write(struct berth_vfio_device *dev, const struct berth_vf
 
 /**
  * berth_vfio_region_mmap() - map the mappable areas of a region into one span of host addresses
- * @allow: only these pieces of the region, ascending, page aligned; each is cut against what the kernel allows
+ * @allow: only these pieces of the region, ascending, page aligned; each is cut against what the kernel allows. A region
+ *         smaller than a page can be mapped as a whole one, for a piece that allows it
  * @ret_base: address of the region's offset 0: the span is as large as the region (rounded up to a page), aligned so that
  *            huge page-table entries fit (up to 1 GiB); what is not mapped is PROT_NONE
  * @ret_mapped: gets the pieces mapped, at most @max

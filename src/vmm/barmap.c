@@ -2,7 +2,6 @@
 #include "vmm/barmap.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +10,8 @@
 #include "base/log.h"
 #include "vfio/device.h"
 #include "vfio/region.h"
+#include "vmm/barspace.h"
 #include "vmm/bus.h"
-#include "vmm/mem.h"
 
 #define PAGE UINT64_C(4096) /* KVM's granularity on x86 */
 /* Around table and PBA at most three pieces remain; sparse areas can make more. The rest is trapped. */
@@ -20,14 +19,14 @@
 
 struct berth_barmap {
 	struct berth_barmap_config config;
-	const struct berth_vfio_region *region; /* borrowed from the device */
-	void *base;				/* owned; NULL when nothing of it can be mapped */
+	const struct berth_vfio_region
+		*region; /* borrowed from the device; NULL: nothing of the BAR is the device's */
+	void *base;	 /* owned; NULL when nothing of it can be mapped */
 	size_t nr_pieces;
-	struct berth_range pieces[MAX_PIECES]; /* what is mapped at base */
+	struct berth_bar_piece pieces[MAX_PIECES]; /* what is mapped at base */
 	/* while it is in the guest: */
-	uint64_t at;
-	struct berth_bus_region *trap;		 /* owned; the whole BAR, under the pieces */
-	struct berth_memslot *slots[MAX_PIECES]; /* owned; NULL: the piece is trapped */
+	struct berth_bus_region *trap;	   /* owned; the whole BAR, under the pieces */
+	struct berth_placement *placement; /* owned; NULL for ports */
 };
 
 /* Which emulated part does an access touch? Return: -1 none. */
@@ -46,9 +45,9 @@ static void trap_read(void *opaque, uint64_t offset, unsigned int len, void *dat
 	int part = part_at(map, what);
 
 	memset(data, 0xff, len);
-	if (part < 0)
+	if (part < 0 && map->region)
 		berth_vfio_region_read(map->config.dev, map->region, offset, data, len);
-	else if (berth_range_contains(map->config.emulated[part], what))
+	else if (part >= 0 && berth_range_contains(map->config.emulated[part], what))
 		map->config.read(map->config.opaque, (unsigned int)part,
 				 offset - map->config.emulated[part].start, len, data);
 }
@@ -59,9 +58,9 @@ static void trap_write(void *opaque, uint64_t offset, unsigned int len, const vo
 	struct berth_range what = { offset, len };
 	int part = part_at(map, what);
 
-	if (part < 0)
+	if (part < 0 && map->region)
 		berth_vfio_region_write(map->config.dev, map->region, offset, data, len);
-	else if (berth_range_contains(map->config.emulated[part], what))
+	else if (part >= 0 && berth_range_contains(map->config.emulated[part], what))
 		map->config.write(map->config.opaque, (unsigned int)part,
 				  offset - map->config.emulated[part].start, len, data);
 }
@@ -92,19 +91,22 @@ static size_t cut_out(struct berth_range *list, size_t nr, struct berth_range ho
 
 static int map_pieces(struct berth_barmap *map, struct berth_err *err)
 {
-	struct berth_range allow[BERTH_BARMAP_MAX_EMULATED + 1] = { { 0, map->region->size } };
+	struct berth_range allow[BERTH_BARMAP_MAX_EMULATED + 1], mapped[MAX_PIECES];
 	size_t nr = 1;
 	int r;
 
-	/* A slot must not reach beyond the BAR, and a page cannot be shared with what lies next to it in the guest. */
-	if (map->config.io || map->config.size < PAGE || map->region->size > map->config.size)
+	/* A slot must not reach beyond the BAR, but for what is left of its page. */
+	if (map->config.io || !map->region || map->region->size > map->config.size)
 		return 0;
+	allow[0] = (struct berth_range){ 0, map->config.size < PAGE ? PAGE : map->config.size };
 	for (int i = 0; i < BERTH_BARMAP_MAX_EMULATED; i++)
 		nr = cut_out(allow, nr, map->config.emulated[i]);
-	r = berth_vfio_region_mmap(map->config.dev, map->region, allow, nr, &map->base, map->pieces,
+	r = berth_vfio_region_mmap(map->config.dev, map->region, allow, nr, &map->base, mapped,
 				   MAX_PIECES, err);
-	if (r >= 0)
-		map->nr_pieces = (size_t)r;
+	for (int i = 0; i < r; i++)
+		map->pieces[i] = (struct berth_bar_piece){ mapped[i],
+							   (uint8_t *)map->base + mapped[i].start };
+	map->nr_pieces = r > 0 ? (size_t)r : 0;
 	return r < 0 ? r : 0;
 }
 
@@ -112,17 +114,14 @@ int berth_barmap_new(struct berth_barmap **ret, const struct berth_barmap_config
 		     struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_barmap_freep) struct berth_barmap *map = calloc(1, sizeof(*map));
-	int r;
+	struct berth_err why = BERTH_ERR_INIT;
 
 	if (!map)
 		return berth_err_set(err, -ENOMEM, "BAR %u: out of memory", config->bar);
 	map->config = *config;
 	map->region = berth_vfio_device_region(config->dev, config->bar);
-	if (!map->region)
-		return berth_err_set(err, -EINVAL, "BAR %u: no such region", config->bar);
-	r = map_pieces(map, err);
-	if (r < 0)
-		return r;
+	if (map_pieces(map, &why) < 0)
+		log_warn("%s; every access of the guest to it goes through user space", why.text);
 	*ret = BERTH_TAKE_PTR(map);
 	return 0;
 }
@@ -139,47 +138,35 @@ void berth_barmap_free(struct berth_barmap *map)
 
 int berth_barmap_place(struct berth_barmap *map, uint64_t addr, struct berth_err *err)
 {
-	struct berth_range at = { addr, map->config.size };
+	struct berth_placement_config config = {
+		.owner = map->config.owner,
+		.bar = map->config.bar,
+		.at = { addr, map->config.size },
+		.pieces = map->pieces,
+		/* A small BAR can have a page only where one begins. */
+		.nr_pieces = addr % PAGE ? 0 : map->nr_pieces,
+	};
 	int r;
 
-	r = berth_bus_add(map->config.bus, at, &trap_ops, map, &map->trap, err);
-	if (r < 0)
+	/* The trap first: an access that comes in between finds somebody. */
+	r = berth_bus_add(map->config.bus, config.at, &trap_ops, map, &map->trap, err);
+	if (r < 0 || map->config.io)
 		return r;
-	map->at = addr;
-	berth_barmap_retry(map);
-	return 0;
-}
-
-void berth_barmap_retry(struct berth_barmap *map)
-{
-	for (size_t i = 0; map->trap && i < map->nr_pieces; i++) {
-		struct berth_range at = { map->at + map->pieces[i].start, map->pieces[i].size };
-		struct berth_err err = BERTH_ERR_INIT;
-
-		if (!map->slots[i] && berth_memslot_set(map->config.mem, at,
-							(uint8_t *)map->base + map->pieces[i].start,
-							0, &map->slots[i], &err) < 0)
-			log_debug("%s: BAR %u at %#" PRIx64 " is trapped: %s",
-				  berth_vfio_device_name(map->config.dev), map->config.bar,
-				  at.start, err.text);
-	}
+	r = berth_barspace_place(map->config.space, &config, &map->placement, err);
+	if (r < 0)
+		berth_barmap_remove(map);
+	return r;
 }
 
 void berth_barmap_remove(struct berth_barmap *map)
 {
-	for (size_t i = 0; i < map->nr_pieces; i++) {
-		berth_memslot_del(map->slots[i]);
-		map->slots[i] = NULL;
-	}
+	berth_barspace_remove(map->placement);
+	map->placement = NULL;
 	berth_bus_remove(map->config.bus, map->trap);
 	map->trap = NULL;
 }
 
 uint64_t berth_barmap_direct_bytes(const struct berth_barmap *map)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < map->nr_pieces; i++)
-		sum += map->slots[i] ? map->pieces[i].size : 0;
-	return sum;
+	return map->placement ? berth_placement_direct_bytes(map->placement) : 0;
 }

@@ -15,11 +15,13 @@
 #include "vfio/device.h"
 #include "vmm/barmap.h"
 #include "vmm/bars.h"
+#include "vmm/barspace.h"
 #include "vmm/dev_irqs.h"
 #include "vmm/pci_host.h"
 
 struct berth_dev_bars {
 	struct berth_dev_bars_config config;
+	unsigned int owner; /* in config.space */
 	struct berth_bars bars;
 	struct berth_barmap *map[BERTH_BARS_NR]; /* owned; NULL: no such BAR */
 };
@@ -70,6 +72,11 @@ static const struct berth_bars_ops bars_ops = {
 	.unmap = bar_unmap,
 };
 
+void berth_dev_bars_bus_master(struct berth_dev_bars *b)
+{
+	berth_barspace_bus_master(b->config.space, b->owner);
+}
+
 void berth_dev_bars_update(struct berth_dev_bars *b, unsigned int offset, unsigned int len,
 			   uint32_t value)
 {
@@ -88,9 +95,6 @@ void berth_dev_bars_update(struct berth_dev_bars *b, unsigned int offset, unsign
 	}
 	berth_bars_update(&b->bars, berth_vfio_config_mem_on(cfg), berth_vfio_config_io_on(cfg),
 			  reg, written, ones);
-	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
-		if (b->map[i])
-			berth_barmap_retry(b->map[i]);
 }
 
 void berth_dev_bars_settle(struct berth_dev_bars *b)
@@ -108,7 +112,8 @@ static int make_bar(struct berth_dev_bars *b, unsigned int i, struct berth_pci_f
 		.size = bar->size,
 		.io = bar->io,
 		.bus = bar->io ? b->config.pio : b->config.mmio,
-		.mem = b->config.mem,
+		.space = b->config.space,
+		.owner = b->owner,
 		.read = part_read,
 		.write = part_write,
 		.opaque = b->config.irqs,
@@ -133,14 +138,18 @@ int berth_dev_bars_new(struct berth_dev_bars **ret, const struct berth_dev_bars_
 		       struct berth_pci_function *function, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_dev_bars_freep) struct berth_dev_bars *b = calloc(1, sizeof(*b));
+	int r;
 
 	if (!b)
 		return berth_err_set(err, -ENOMEM, "BARs: out of memory");
 	b->config = *config;
+	r = berth_barspace_join(config->space, berth_vfio_device_name(config->dev));
+	if (r < 0)
+		return berth_err_set(err, r, "BARs: out of memory");
+	b->owner = (unsigned int)r;
 	berth_bars_init(&b->bars, &bars_ops, b);
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++) {
-		int r = make_bar(b, i, function, err);
-
+		r = make_bar(b, i, function, err);
 		if (r < 0)
 			return r;
 	}

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "iommu/ioas.h"
 #include "vfio/device.h"
+#include "vmm/barspace.h"
 #include "vmm/dma.h"
 #include "vmm/launch.h"
 #include "vmm/passthru.h"
@@ -17,6 +18,7 @@ struct berth_guest {
 	struct berth_ioas *io;				      /* owned, NULL without devices */
 	struct berth_vm *vm;				      /* owned */
 	struct berth_dma *dma;				      /* owned, NULL without devices */
+	struct berth_barspace *space;			      /* owned, NULL without devices */
 	struct berth_passthru *devices[BERTH_LAUNCH_DEVICES]; /* owned */
 	unsigned int nr_devices;
 };
@@ -90,11 +92,16 @@ static int add_device(struct berth_guest *g, struct berth_launch *l, unsigned in
 {
 	BERTH_CLEANUP(berth_vfio_device_closep) struct berth_vfio_device *dev = NULL;
 	struct berth_launch_device *d = &l->devices[i];
+	struct berth_passthru_config config = {
+		.space = g->space,
+		.slot = slot,
+		.fn = d->fn,
+		.multifunction = shares_slot(l, i),
+	};
 	int r = berth_vfio_device_from_fd(&dev, BERTH_TAKE_FD(d->fd), d->host, err);
 
 	if (r == 0)
-		r = berth_passthru_new(&g->devices[g->nr_devices], g->vm, slot, d->fn,
-				       shares_slot(l, i), dev, err);
+		r = berth_passthru_new(&g->devices[g->nr_devices], g->vm, &config, dev, err);
 	if (r < 0)
 		return r;
 	dev = NULL; /* consumed */
@@ -107,6 +114,8 @@ static int add_devices(struct berth_guest *g, struct berth_launch *l, struct ber
 	struct berth_pci_slot *slots[BERTH_LAUNCH_SLOTS] = { 0 };
 	int r = berth_dma_new(&g->dma, g->vm, g->io, err);
 
+	if (r == 0)
+		r = berth_barspace_new(&g->space, berth_vm_mem(g->vm), l->p2p ? g->io : NULL, err);
 	for (unsigned int i = 0; r == 0 && i < l->nr_devices; i++) {
 		struct berth_pci_slot **slot = &slots[l->devices[i].slot];
 
@@ -145,6 +154,7 @@ void berth_guest_free(struct berth_guest *g)
 		return;
 	while (g->nr_devices)
 		berth_passthru_free(g->devices[--g->nr_devices]);
+	berth_barspace_free(g->space);
 	berth_dma_free(g->dma);
 	berth_vm_free(g->vm);
 	berth_ioas_close(g->io);

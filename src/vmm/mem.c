@@ -20,6 +20,8 @@ struct berth_memslot {
 	struct berth_range at;
 	unsigned int id; /* KVM's slot number */
 	bool live;	 /* false: KVM does not have it any more, berth_mem_drop_faulting() */
+	void (*dropped)(void *opaque); /* NULL: nobody wants to know */
+	void *opaque;
 	struct berth_memslot *next;
 };
 
@@ -367,6 +369,16 @@ static void retire(struct berth_memslot *slot)
 	slot->live = false;
 }
 
+void berth_memslot_on_drop(struct berth_memslot *slot, void (*fn)(void *opaque), void *opaque)
+{
+	pthread_mutex_lock(&slot->mem->lock);
+	slot->dropped = fn;
+	slot->opaque = opaque;
+	if (!slot->live)
+		fn(opaque);
+	pthread_mutex_unlock(&slot->mem->lock);
+}
+
 void berth_memslot_del(struct berth_memslot *slot)
 {
 	struct berth_mem *mem;
@@ -396,6 +408,8 @@ unsigned int berth_mem_drop_faulting(struct berth_mem *mem, berth_gpa_t gpa)
 		    !berth_range_contains(s->at, (struct berth_range){ gpa, 1 }))
 			continue;
 		retire(s);
+		if (s->dropped)
+			s->dropped(s->opaque);
 		nr++;
 	}
 	pthread_mutex_unlock(&mem->lock);

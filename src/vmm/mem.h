@@ -100,6 +100,13 @@ int berth_memslot_set(struct berth_mem *mem, struct berth_range at, void *hva, u
 void berth_memslot_del(struct berth_memslot *slot);
 
 /**
+ * berth_memslot_on_drop() - be told when berth_mem_drop_faulting() takes this slot out
+ * @fn: called on the vCPU's thread under the lock of memory slots: it must not set or delete one. Called at once when that
+ *      has happened already. Never after berth_memslot_del() returned.
+ */
+void berth_memslot_on_drop(struct berth_memslot *slot, void (*fn)(void *opaque), void *opaque);
+
+/**
  * berth_mem_drop_faulting() - KVM_RUN failed with EFAULT: take the slot out that could not be faulted in
  * @gpa: the faulting address, or BERTH_GPA_UNKNOWN when the kernel did not say (before KVM_EXIT_MEMORY_FAULT):
  *       then every slot that is not RAM goes

@@ -57,6 +57,8 @@ static void config_write(struct berth_pci_function *self, unsigned int offset, u
 	struct berth_passthru *pt = of_function(self);
 	unsigned int touched;
 
+	if (offset == PCI_COMMAND && (value & PCI_COMMAND_MASTER))
+		berth_dev_bars_bus_master(pt->bars);
 	touched = berth_vfio_config_write(pt->cfg, offset, len, value);
 	berth_dev_bars_update(pt->bars, offset, len, value);
 	if (touched & (BERTH_VFIO_CONFIG_MSI | BERTH_VFIO_CONFIG_MSIX))
@@ -131,7 +133,8 @@ static void put_to_sleep(struct berth_passthru *pt)
 	berth_vfio_device_config_write(pt->dev, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
 }
 
-static int make_parts(struct berth_passthru *pt, struct berth_err *err)
+static int make_parts(struct berth_passthru *pt, struct berth_barspace *space,
+		      struct berth_err *err)
 {
 	struct berth_dev_bars_config bars = {
 		.dev = pt->dev,
@@ -139,7 +142,7 @@ static int make_parts(struct berth_passthru *pt, struct berth_err *err)
 		.host = berth_vm_pci(pt->vm),
 		.mmio = berth_vm_mmio(pt->vm),
 		.pio = berth_vm_pio(pt->vm),
-		.mem = berth_vm_mem(pt->vm),
+		.space = space,
 	};
 	int r;
 
@@ -169,17 +172,17 @@ static int plug(struct berth_passthru *pt, struct berth_pci_slot *slot, unsigned
 	return r;
 }
 
-static int make(struct berth_passthru *pt, struct berth_pci_slot *slot, unsigned int fn,
-		bool multifunction, struct berth_err *err)
+static int make(struct berth_passthru *pt, const struct berth_passthru_config *config,
+		struct berth_err *err)
 {
 	int r;
 
-	r = berth_vfio_config_new(&pt->cfg, pt->dev, multifunction, err);
+	r = berth_vfio_config_new(&pt->cfg, pt->dev, config->multifunction, err);
 	if (r < 0)
 		return r;
 	wake_up(pt);
-	r = make_parts(pt, err);
-	return r == 0 ? plug(pt, slot, fn, err) : r;
+	r = make_parts(pt, config->space, err);
+	return r == 0 ? plug(pt, config->slot, config->fn, err) : r;
 }
 
 static void close_watch(struct berth_passthru *pt, int fd, bool watched)
@@ -205,8 +208,8 @@ static void unmake(struct berth_passthru *pt)
 }
 
 int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
-		       struct berth_pci_slot *slot, unsigned int fn, bool multifunction,
-		       struct berth_vfio_device *dev, struct berth_err *err)
+		       const struct berth_passthru_config *config, struct berth_vfio_device *dev,
+		       struct berth_err *err)
 {
 	struct berth_passthru *pt = calloc(1, sizeof(*pt));
 	int r;
@@ -219,7 +222,7 @@ int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
 	pt->err_fd = pt->req_fd = -1;
 	pt->function.ops = &function_ops;
 	pt->function.name = name_of(pt);
-	r = make(pt, slot, fn, multifunction, err);
+	r = make(pt, config, err);
 	if (r < 0) {
 		berth_err_prefix(err, r, "%s", name_of(pt));
 		unmake(pt); /* the device stays the caller's */

@@ -19,18 +19,24 @@
 
 #include "base/cleanup.h"
 
+struct berth_barspace;
 struct berth_err;
 struct berth_passthru; /* opaque */
 struct berth_pci_slot;
 struct berth_vfio_device;
 struct berth_vm;
 
+struct berth_passthru_config {
+	struct berth_barspace *space; /* borrowed, outlives the result; the VM's one */
+	/* borrowed; the guest's slot; functions that share a slot in the host, and a group, share one here */
+	struct berth_pci_slot *slot;
+	unsigned int fn;    /* function number in the guest, 0 … 7; 0 must exist in each slot */
+	bool multifunction; /* @slot will hold more than one function */
+};
+
 /**
  * berth_passthru_new() - give a device to the guest
  * @vm: borrowed, outlives the result; not yet loaded, and berth_dma_new() has been called for it
- * @slot: borrowed; the guest's slot; functions that share a slot in the host, and a group, share one here
- * @fn: function number in the guest, 0 … 7; 0 must exist in each slot
- * @multifunction: @slot will hold more than one function
  * @dev: consumed on success only; reset, interrupts off
  *
  * Opens one descriptor per interrupt vector now, so that nothing is opened later: RLIMIT_NOFILE must allow
@@ -40,8 +46,8 @@ struct berth_vm;
  *         -ENOMEM; -errno of the kernel.
  */
 int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
-		       struct berth_pci_slot *slot, unsigned int fn, bool multifunction,
-		       struct berth_vfio_device *dev, struct berth_err *err);
+		       const struct berth_passthru_config *config, struct berth_vfio_device *dev,
+		       struct berth_err *err);
 
 /* Descriptors that berth_passthru_new() will open for this device. */
 unsigned int berth_passthru_nr_fds(struct berth_vfio_device *dev);
