@@ -58,7 +58,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-format check-layers check-headers install man demo guest labhost FORCE
+.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-format check-layers check-headers install man demo guest labhost lab-kernel FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
@@ -183,6 +183,9 @@ $(LABHOST): $(B)/lab/%: $(B)/tests/lab/host/%.o $(LIB)
 
 check-lab: $(PROGS) guest labhost ## the tests that run in the lab (real VFIO, real KVM)
 	@tests/run.sh --progs $(B) $(wildcard tests/lab/t_*.sh)
+
+lab-kernel: ## build the lab's kernel with iommufd, once (tens of minutes)
+	@tests/lab/lab kernel
 
 demo: ## the main job end to end, in the lab
 	@$(MAKE) --no-print-directory deps

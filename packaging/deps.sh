@@ -4,6 +4,7 @@
 # Install what Berth needs to build and to test itself, on Debian 12 and 13.
 #
 #   deps.sh [all|build|lab]    install what is missing; does nothing, and needs no root, when all is there
+#   deps.sh kernel             the same for what `make lab-kernel` needs to build a kernel
 #   deps.sh list               print the package names
 #   deps.sh apt COMMAND...     run an APT command that also sees this release's backports (the lab fetches its kernel so)
 #
@@ -18,6 +19,7 @@ build_packages="
 	libsqlite3-dev libsmartcols-dev libseccomp-dev liburing-dev
 	scdoc mandoc clang clang-format libclang-rt-dev python3 strace acpica-tools"
 lab_packages="qemu-system-x86 python3 zstd kmod udev iproute2 pciutils e2fsprogs"
+kernel_packages="gcc make libc6-dev flex bison bc libelf-dev libssl-dev xz-utils zstd kmod cpio perl"
 qemu_least=8
 
 cache=${BERTH_LAB_CACHE:-/var/cache/berth-lab}
@@ -152,6 +154,7 @@ lab)
 	install_missing $lab_packages
 	make_cache
 	;;
+kernel) install_missing $kernel_packages ;;
 list) echo $build_packages $lab_packages | tr ' ' '\n' | sort -u ;;
 apt)
 	shift
@@ -159,7 +162,7 @@ apt)
 	exec "$@"
 	;;
 *)
-	echo "usage: deps.sh [all|build|lab|list|apt COMMAND...]" >&2
+	echo "usage: deps.sh [all|build|lab|kernel|list|apt COMMAND...]" >&2
 	exit 2
 	;;
 esac

@@ -4,7 +4,7 @@
     CACHE/kernel/VERSION/boot/vmlinuz-VERSION      the stock kernel
     CACHE/kernel/VERSION/lib/modules/VERSION       its modules, unpacked; give CACHE/kernel/VERSION to modprobe -d
     CACHE/kernel/stock -> VERSION
-    CACHE/kernel/iommufd/bzImage                   built by `make lab-kernel`; lib/modules beside it, if it has any
+    CACHE/kernel/iommufd/bzImage                   built by kernel.py (`make lab-kernel`), with lib/modules beside it
     CACHE/busybox
 """
 
@@ -69,7 +69,7 @@ def named_kernel(name):
         base = os.path.join(folder(), "kernel", "iommufd")
         image = os.path.join(base, "bzImage")
         if not os.path.exists(image):
-            raise LabError(f"no iommufd kernel at {image}: 'make lab-kernel' builds it (tens of minutes)")
+            raise LabError(f"no iommufd kernel at {image}: 'make lab-kernel' builds it, once, in some 15 minutes")
         return Kernel(image, base)
     image = os.path.realpath(name)
     if not os.path.isfile(image):
@@ -85,10 +85,15 @@ def busybox():
     return path
 
 
-def setup(refresh=False):
-    """Install QEMU and its like if missing, and fill the cache. Does nothing when all is there."""
+def make_cache():
+    """The packages that the lab needs, and an empty cache."""
     subprocess.run(["sh", DEPS, "lab"], check=True)
     os.makedirs(os.path.join(folder(), "kernel"), exist_ok=True)
+
+
+def setup(refresh=False):
+    """Install QEMU and its like if missing, and fill the cache. Does nothing when all is there."""
+    make_cache()
     lock_file = os.path.join(folder(), "run.lock")
     if not os.path.exists(lock_file):
         os.close(os.open(lock_file, os.O_CREAT))
@@ -102,16 +107,16 @@ def setup(refresh=False):
     return stock_kernel()
 
 
-def _say(text):
+def tell(text):
     print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
-def _apt(*command, **options):
+def apt(*command, **options):
     return subprocess.run(["sh", DEPS, "apt", *command], check=True, stdout=subprocess.PIPE, text=True, **options).stdout
 
 
 def _kernel_package():
-    shown = _apt("apt-cache", "--no-all-versions", "show", "linux-image-amd64")
+    shown = apt("apt-cache", "--no-all-versions", "show", "linux-image-amd64")
     match = re.search(r"^Depends:.*?(linux-image-[^\s,]+-amd64)", shown, re.M)
     if not match:
         raise LabError("linux-image-amd64 does not say which kernel it stands for: are this machine's APT sources complete?")
@@ -119,9 +124,9 @@ def _kernel_package():
 
 
 def _fetch(package, keep):
-    _say(f"fetching {package}")
+    tell(f"fetching {package}")
     with tempfile.TemporaryDirectory(dir=folder(), prefix="fetch.") as work:
-        _apt("apt-get", "-q", "download", package, cwd=work)
+        apt("apt-get", "-q", "download", package, cwd=work)
         (deb,) = glob.glob(os.path.join(work, "*.deb"))
         unpacked = os.path.join(work, "unpacked")
         subprocess.run(["dpkg", "-x", deb, unpacked], check=True)
@@ -137,7 +142,7 @@ def _keep_kernel(unpacked):
     if not os.path.isdir(os.path.join(unpacked, "lib/modules")):  # a release may ship them below /usr
         os.rename(os.path.join(unpacked, "usr/lib"), os.path.join(unpacked, "lib"))
     (version,) = os.listdir(os.path.join(unpacked, "lib/modules"))
-    _say(f"unpacking the modules of {version}")
+    tell(f"unpacking the modules of {version}")
     modules = glob.glob(os.path.join(unpacked, "lib/modules", version, "**/*.ko.xz"), recursive=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # once here, not at every boot on an emulated CPU
         list(pool.map(_unpack_module, modules))
