@@ -89,9 +89,14 @@ static const struct vfio_iova_range usual[] = { { 0, 0xfedfffff }, { 0xfef00000,
 static int take_over(struct berth_ioas **io, struct berth_err *err)
 {
 	struct berth_ioas_group group = { 7, open("/dev/null", O_RDWR | O_CLOEXEC) };
+	struct berth_ioas_handover h = {
+		.kind = BERTH_IOAS_TYPE1,
+		.fd = open("/dev/null", O_RDWR | O_CLOEXEC),
+		.groups = &group,
+		.nr_groups = 1,
+	};
 
-	return berth_ioas_from_fds(io, BERTH_IOAS_TYPE1, open("/dev/null", O_RDWR | O_CLOEXEC),
-				   &group, 1, err);
+	return berth_ioas_from_fds(io, &h, err);
 }
 
 static int setup(void **state)
@@ -132,6 +137,16 @@ static void learns_pages_and_ranges_from_the_kernel(void **state)
 	assert_int_equal(berth_ioas_holes(io, holes, 1), 2);
 	assert_int_equal(berth_ioas_groups(io, &nr)[0].id, 7);
 	assert_int_equal(nr, 1);
+}
+
+static void kvm_is_told_of_the_groups(void **state)
+{
+	size_t nr;
+	int fd = -1;
+
+	assert_int_equal(berth_ioas_kvm_files(*state, &fd, 1), 1);
+	assert_int_equal(fd, berth_ioas_groups(*state, &nr)[0].fd);
+	assert_string_equal(berth_ioas_kind_name(berth_ioas_kind(*state)), "type1");
 }
 
 static void maps_and_unmaps_exactly(void **state)
@@ -265,6 +280,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(learns_pages_and_ranges_from_the_kernel),
+		T(kvm_is_told_of_the_groups),
 		T(maps_and_unmaps_exactly),
 		T(refuses_bad_maps_before_the_kernel_sees_them),
 		T(names_the_hole),

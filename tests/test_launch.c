@@ -127,6 +127,56 @@ static void arrives_as_it_was_sent(void **state)
 	assert_int_equal(fcntl(f->in.kernel_fd, F_GETFD), FD_CLOEXEC);
 }
 
+/* By iommufd there are no groups, and a device is a character device. */
+static void use_iommufd(struct berth_launch *l)
+{
+	l->ioas_kind = BERTH_IOAS_IOMMUFD;
+	l->ioas_id = 7;
+	for (unsigned int i = 0; i < l->nr_groups; i++)
+		berth_closep(&l->groups[i].fd);
+	l->nr_groups = 0;
+	for (unsigned int i = 0; i < l->nr_devices; i++) {
+		berth_closep(&l->devices[i].fd);
+		l->devices[i].fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		l->devices[i].group = 0;
+	}
+}
+
+static void devices_by_iommufd_come_without_groups(void **state)
+{
+	struct fixture *f = *state;
+
+	add_devices(&f->out);
+	use_iommufd(&f->out);
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	assert_int_equal(f->in.ioas_kind, BERTH_IOAS_IOMMUFD);
+	assert_int_equal(f->in.ioas_id, 7);
+	assert_int_equal(f->in.nr_groups, 0);
+	assert_int_equal(f->in.nr_devices, 3);
+	assert_true(f->in.container_fd >= 0 && f->in.devices[2].fd >= 0);
+}
+
+static void interface_and_descriptors_must_agree(void **state)
+{
+	struct fixture *f = *state;
+
+	add_devices(&f->out);
+	f->out.ioas_kind = BERTH_IOAS_IOMMUFD; /* but with groups */
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+	use_iommufd(&f->out);
+	f->out.devices[1].group = 1;
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+	f->out.devices[1].group = 0;
+	berth_closep(&f->out.devices[1].fd);
+	f->out.devices[1].fd = memfd_create("device", MFD_CLOEXEC); /* no character device */
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), -EINVAL);
+	assert_non_null(strstr(f->err.text, "a VFIO device"));
+	f->out.ioas_kind = BERTH_IOAS_TYPE1; /* but without groups */
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+}
+
 static void memory_of_a_pool_arrives_as_a_file(void **state)
 {
 	struct fixture *f = *state;
@@ -398,6 +448,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(arrives_as_it_was_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(devices_by_iommufd_come_without_groups, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(interface_and_descriptors_must_agree, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(memory_of_a_pool_arrives_as_a_file, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(memory_and_its_file_must_agree, set_up, tear_down),

@@ -129,6 +129,26 @@ static void a_bus_with_somebody_elses_function_is_not_reset(void **state)
 	assert_non_null(strstr(f->err.text, "0000:02:01.0 in group 9"));
 }
 
+static void with_iommufd_the_kernel_says_whose_a_function_is(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		for (size_t k = 0; k < f->fake[i]->nr_dependents; k++) {
+			f->fake[i]->dependents[k].by_device = true;
+			f->fake[i]->dependents[k].owned = true;
+			f->fake[i]->dependents[k].group = 0;
+		}
+	}
+	assert_int_equal(run(f, false, BERTH_RESET_AFTER_USE), 0);
+	assert_int_equal(f->fake[0]->nr_hot_resets + f->fake[1]->nr_hot_resets, 1);
+	assert_int_equal(f->fake[0]->nr_hot_fds, 0);
+	f->fake[0]->dependents[1].owned = f->fake[1]->dependents[1].owned = false;
+	assert_int_equal(run(f, false, BERTH_RESET_AFTER_USE), BERTH_REFUSED);
+	assert_int_equal(f->fake[0]->nr_hot_resets + f->fake[1]->nr_hot_resets, 1);
+	assert_non_null(strstr(f->err.text, "0000:02:00.1, which is not ours"));
+}
+
 static void a_failed_reset_is_not_proven(void **state)
 {
 	struct fixture *f = *state;
@@ -176,6 +196,7 @@ int main(void)
 		T(after_use_each_function_is_reset_by_itself),
 		T(functions_without_a_reset_share_one_of_their_bus),
 		T(a_bus_with_somebody_elses_function_is_not_reset),
+		T(with_iommufd_the_kernel_says_whose_a_function_is),
 		T(a_failed_reset_is_not_proven),
 		T(a_failed_bus_reset_is_not_proven),
 		T(a_device_that_stays_bus_master_is_not_proven),

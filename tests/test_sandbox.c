@@ -32,6 +32,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "uapi/iommufd.h"
+#include "uapi/vfio_cdev.h"
 #include "vmm/control.h"
 #include "vmm/sandbox.h"
 
@@ -65,7 +67,7 @@ static int filter(enum berth_sandbox_phase phase, int control_fd)
 	if (!done)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	done = true;
-	return berth_sandbox_filter(phase, control_fd, CONSOLE, NULL);
+	return berth_sandbox_filter(phase, BERTH_SANDBOX_TYPE1, control_fd, CONSOLE, NULL);
 }
 
 /* --- what must kill --- */
@@ -157,6 +159,67 @@ static void calls_outside_the_list_kill(void **state)
 		if (!returns_twice(&forbidden[i]) &&
 		    run_child(try_unfiltered, (void *)&forbidden[i]) != 0)
 			fail_msg("%s ends a process without any filter", forbidden[i].what);
+	}
+}
+
+/* --- requests of VFIO and iommufd: only of what the VM has its devices through --- */
+
+static const struct {
+	const char *what;
+	unsigned long request;
+	unsigned int made,
+		runs; /* enum berth_sandbox_devices or-ed: allowed while the VM is made, while it runs */
+} requests[] = {
+	{ "VFIO_IOMMU_MAP_DMA", VFIO_IOMMU_MAP_DMA, BERTH_SANDBOX_TYPE1, 0 },
+	{ "VFIO_IOMMU_UNMAP_DMA", VFIO_IOMMU_UNMAP_DMA, BERTH_SANDBOX_TYPE1, BERTH_SANDBOX_TYPE1 },
+	{ "IOMMU_IOAS_MAP", BERTH_IOMMU_IOAS_MAP, BERTH_SANDBOX_IOMMUFD, 0 },
+	{ "IOMMU_IOAS_UNMAP", BERTH_IOMMU_IOAS_UNMAP, BERTH_SANDBOX_IOMMUFD,
+	  BERTH_SANDBOX_IOMMUFD },
+	{ "IOMMU_IOAS_IOVA_RANGES", BERTH_IOMMU_IOAS_IOVA_RANGES, BERTH_SANDBOX_IOMMUFD, 0 },
+	{ "IOMMU_OPTION", BERTH_IOMMU_OPTION, 0, 0 },
+	{ "IOMMU_IOAS_ALLOC", BERTH_IOMMU_IOAS_ALLOC, 0, 0 },
+	{ "VFIO_DEVICE_BIND_IOMMUFD", BERTH_VFIO_DEVICE_BIND_IOMMUFD, 0, 0 },
+	{ "VFIO_DEVICE_ATTACH_IOMMUFD_PT", BERTH_VFIO_DEVICE_ATTACH_IOMMUFD_PT, 0, 0 },
+	{ "VFIO_DEVICE_PCI_HOT_RESET by iommufd", VFIO_DEVICE_PCI_HOT_RESET, BERTH_SANDBOX_TYPE1,
+	  0 },
+	{ "VFIO_DEVICE_SET_IRQS", VFIO_DEVICE_SET_IRQS, BERTH_SANDBOX_TYPE1 | BERTH_SANDBOX_IOMMUFD,
+	  BERTH_SANDBOX_TYPE1 | BERTH_SANDBOX_IOMMUFD },
+};
+
+struct asked {
+	unsigned long request;
+	enum berth_sandbox_phase phase;
+	enum berth_sandbox_devices devices;
+};
+
+static int try_request(void *arg)
+{
+	const struct asked *a = arg;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (berth_sandbox_filter(a->phase, a->devices, 3, CONSOLE, NULL) < 0)
+		return 99;
+	ioctl(-1, a->request, 0);
+	return 0;
+}
+
+static void only_the_interface_in_use_has_its_requests(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(requests); i++) {
+		for (unsigned int devices = 1; devices <= BERTH_SANDBOX_IOMMUFD; devices *= 2) {
+			for (int run = 0; run < 2; run++) {
+				struct asked a = { requests[i].request,
+						   run ? BERTH_SANDBOX_RUN : BERTH_SANDBOX_SETUP,
+						   (enum berth_sandbox_devices)devices };
+				unsigned int ok = run ? requests[i].runs : requests[i].made;
+				int want = ok & devices ? 0 : KILLED;
+
+				if (run_child(try_request, &a) != want)
+					fail_msg("%s with devices %u, running %d: not as listed",
+						 requests[i].what, devices, run);
+			}
+		}
 	}
 }
 
@@ -448,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_outside_the_list_kill),
+		cmocka_unit_test(only_the_interface_in_use_has_its_requests),
 		cmocka_unit_test(what_a_vm_needs_goes_on_working),
 		cmocka_unit_test(filter_is_on_every_thread),
 		cmocka_unit_test(confined_process_has_nothing_left),

@@ -59,6 +59,7 @@ static struct berth_vm_info sample(void)
 				       .nr_cpus = 2,
 				       .memory = UINT64_C(4) << 30,
 				       .kernel = "/boot/vm\"linuz",
+				       .iommu = "iommufd",
 				       .nr_devices = 2,
 				       .devices = { { 0, 1, 0, 0 }, { 0x10000, 2, 0, 1 } } };
 }

@@ -24,6 +24,14 @@
 /* vCPUs, the main thread, and a few for the sanitizers or a library. */
 #define SPARE_THREADS 8
 
+static enum berth_sandbox_devices devices_of(const struct berth_launch *launch)
+{
+	if (!launch->nr_devices)
+		return BERTH_SANDBOX_NO_DEVICES;
+	return launch->ioas_kind == BERTH_IOAS_IOMMUFD ? BERTH_SANDBOX_IOMMUFD :
+							 BERTH_SANDBOX_TYPE1;
+}
+
 static int confine(const struct berth_launch *launch, struct berth_err *err)
 {
 	int keep[BERTH_FD_MAX_PASS + 1];
@@ -35,8 +43,8 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 	s.nr_threads = launch->nr_cpus + SPARE_THREADS;
 	r = berth_sandbox_confine(&s, err);
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, BERTH_VMM_CONTROL_FD,
-					 launch->console_fd, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, devices_of(launch),
+					 BERTH_VMM_CONTROL_FD, launch->console_fd, err);
 	return r;
 }
 
@@ -67,14 +75,15 @@ static void on_control(struct berth_vm *vm, int fd, void *opaque)
 		berth_vm_fail(vm, r, "control socket: %s", strerror(-r));
 }
 
-static int run(struct berth_guest *guest, int console_fd, enum berth_vm_end *ret,
+static int run(struct berth_guest *guest, const struct berth_launch *launch, enum berth_vm_end *ret,
 	       struct berth_err *err)
 {
 	struct berth_vm *vm = berth_guest_vm(guest);
 	int r = berth_vm_watch_fd(vm, BERTH_VMM_CONTROL_FD, on_control, NULL, err);
 
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, BERTH_VMM_CONTROL_FD, console_fd, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, devices_of(launch),
+					 BERTH_VMM_CONTROL_FD, launch->console_fd, err);
 	if (r == 0)
 		r = berth_control_say(BERTH_VMM_CONTROL_FD, BERTH_CONTROL_RUNNING);
 	return r < 0 ? r : berth_vm_run(vm, ret, err);
@@ -93,7 +102,7 @@ static int vmm(struct berth_launch *launch, enum berth_vm_end *ret, struct berth
 	if (r == 0)
 		r = berth_guest_new(&guest, launch, err);
 	if (r == 0)
-		r = run(guest, launch->console_fd, ret, err);
+		r = run(guest, launch, ret, err);
 	return r;
 }
 

@@ -36,6 +36,7 @@ static const char help[] =
 	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
 	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
+	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
 	"  --console WHERE    the serial port: stdio, none, or a file to append to (stdio)\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
 	"  --dry-run          check everything and say what would be done; change nothing\n"
@@ -65,6 +66,7 @@ enum {
 	OPT_NUMA_NODE,
 	OPT_DEVICE,
 	OPT_P2P,
+	OPT_IOMMU,
 	OPT_CONSOLE,
 	OPT_TIMEOUT,
 	OPT_DRY_RUN,
@@ -82,6 +84,7 @@ static const struct option longs[] = {
 	{ "numa-node", required_argument, NULL, OPT_NUMA_NODE },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "p2p", no_argument, NULL, OPT_P2P },
+	{ "iommu", required_argument, NULL, OPT_IOMMU },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
@@ -112,6 +115,13 @@ static int set_backing(const struct berth_cmd *cmd, int c, struct options *o)
 		return berth_usage(cmd, "--numa-node '%s' is not auto, off or the number of a node",
 				   optarg);
 	return 0;
+}
+
+static int set_iommu(const struct berth_cmd *cmd, struct options *o)
+{
+	return berth_ioas_want_parse(optarg, &o->config.iommu) < 0 ?
+		       berth_usage(cmd, "--iommu '%s' is not auto, type1 or iommufd", optarg) :
+		       0;
 }
 
 static int set_number(const struct berth_cmd *cmd, const char *name, unsigned int max,
@@ -151,6 +161,8 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 	case OPT_P2P:
 		o->config.p2p = true;
 		return 0;
+	case OPT_IOMMU:
+		return set_iommu(cmd, o);
 	case OPT_CONSOLE:
 		o->supervisor.console = optarg;
 		return 0;

@@ -29,7 +29,7 @@ static const char help[] =
 	"       asked: it is as if its power were cut; switch it off from the inside when that matters\n"
 	"kill   end its berth-vmm with SIGKILL, and wait until its devices are given back\n"
 	"\n"
-	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel\n";
+	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel,iommu\n";
 
 #define WAIT_S 60 /* for stop and kill: BERTH_VM_STOP_MS, BERTH_VM_DIE_MS, and giving back */
 
@@ -51,6 +51,7 @@ static const struct berth_out_col cols[] = {
 	{ "vmm_pid", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "uid", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "kernel", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "iommu", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 };
 
 static void add_row(struct berth_out *out, const struct berth_vm_info *info)
@@ -74,6 +75,7 @@ static void add_row(struct berth_out *out, const struct berth_vm_info *info)
 		berth_out_num(row, "vmm_pid", info->vmm_pid);
 	berth_out_num(row, "uid", info->uid);
 	berth_out_str(row, "kernel", info->kernel);
+	berth_out_str(row, "iommu", *info->iommu ? info->iommu : NULL);
 }
 
 static int print(const struct berth_cmd *cmd, const struct options *o, const char *columns,
@@ -119,7 +121,7 @@ static int do_info(const struct berth_cmd *cmd, struct berth_host *host, const s
 		return berth_fail(cmd, -ENOENT, &err);
 	return print(cmd, o,
 		     o->columns ? o->columns :
-				  "name,pid,vmm_pid,uid,cpus,memory,uptime,kernel,devices",
+				  "name,pid,vmm_pid,uid,cpus,memory,uptime,kernel,iommu,devices",
 		     &info, 1);
 }
 

@@ -247,6 +247,21 @@ static int load_strings(struct berth_run_config *c, const struct berth_json_at *
 	return 0;
 }
 
+static int load_iommu(struct berth_run_config *c, const struct berth_json_at *root,
+		      struct berth_err *err)
+{
+	const char *iommu;
+	int r = berth_json_get_string(root, "iommu", &iommu, err);
+
+	if (r == 0 && berth_ioas_want_parse(iommu, &c->iommu) < 0) {
+		struct berth_json_at at = berth_json_member(root, "iommu");
+
+		return berth_json_bad(&at, err, "'%s' is not \"auto\", \"type1\" or \"iommufd\"",
+				      iommu);
+	}
+	return r == BERTH_ABSENT ? 0 : r;
+}
+
 static int load_numbers(struct berth_run_config *c, const struct berth_json_at *root,
 			struct berth_err *err)
 {
@@ -382,7 +397,7 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 {
 	static const char *const keys[] = { "name",    "kernel", "initrd",    "cmdline",
 					    "cpus",    "memory", "hugepages", "numa_node",
-					    "devices", "p2p",	 NULL };
+					    "devices", "p2p",	 "iommu",     NULL };
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
 	struct berth_json_at root;
 	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
@@ -397,6 +412,8 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 		r = load_numbers(c, &root, err);
 	if (r == 0)
 		r = load_backing(c, &root, err);
+	if (r == 0)
+		r = load_iommu(c, &root, err);
 	if (r == 0)
 		r = load_devices(c, &root, err);
 	if (r == 0)

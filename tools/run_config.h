@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iommu/ioas.h"
 #include "vmm/backing.h"
 
 struct berth_err;
@@ -30,6 +31,7 @@ struct berth_run_config {
 	uint64_t memory; /* bytes */
 	char **devices;	 /* owned, each owned; as written: BDF, path, policy name, pool:NAME */
 	struct berth_run_device *options; /* owned; one for each of devices[] */
+	enum berth_ioas_want iommu;	  /* "auto", "type1" or "iommufd" */
 	enum berth_pages pages;
 	int numa_node; /* BERTH_RUN_NODE_AUTO; BERTH_NODE_ANY, said "off"; or one */
 	size_t nr_devices;

@@ -222,6 +222,9 @@ static void fill_info(struct supervisor *s)
 	i->memory = s->launch.memory;
 	i->uid = s->launch.uid;
 	i->since = (int64_t)time(NULL);
+	if (s->launch.nr_devices)
+		snprintf(i->iommu, sizeof(i->iommu), "%s",
+			 berth_ioas_kind_name(s->launch.ioas_kind));
 	i->nr_devices = s->launch.nr_devices;
 	for (unsigned int k = 0; k < i->nr_devices; k++)
 		i->devices[k] = s->launch.devices[k].host;
@@ -233,7 +236,7 @@ static int take_devices(struct supervisor *s, struct berth_err *err)
 				       s->config->nr_devices, err);
 
 	if (r == 0)
-		r = berth_vm_devices_open(&s->devices, err);
+		r = berth_vm_devices_open(&s->devices, s->config->iommu, err);
 	if (r == 0)
 		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
 	return r;

@@ -69,7 +69,21 @@ static int reset_before_use(struct berth_vm_devices *d, struct berth_err *err)
 	return r;
 }
 
-int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err)
+static int open_ioas(struct berth_vm_devices *d, enum berth_ioas_want want, struct berth_err *err)
+{
+	struct berth_bdf at[BERTH_LAUNCH_DEVICES];
+	enum berth_ioas_kind kind;
+	int r;
+
+	for (size_t i = 0; i < d->claim->nr_devs; i++)
+		at[i] = d->claim->devs[i].at;
+	r = berth_ioas_choose(want, d->host, at, d->claim->nr_devs, &kind, err);
+	return r < 0 ? berth_err_prefix(err, r, "VM %s", d->claim->vm) :
+		       berth_ioas_open(&d->io, kind, d->host, err);
+}
+
+int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
+			  struct berth_err *err)
 {
 	int r;
 
@@ -79,7 +93,7 @@ int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err)
 		return berth_err_set(err, -E2BIG,
 				     "VM %s: its groups hold %zu functions; %d are possible",
 				     d->claim->vm, d->claim->nr_devs, BERTH_LAUNCH_DEVICES);
-	r = berth_ioas_open(&d->io, BERTH_IOAS_TYPE1, d->host, err);
+	r = open_ioas(d, want, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++)
 		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
 	return r == 0 ? reset_before_use(d, err) : r;
@@ -139,8 +153,10 @@ static int lend_device(struct berth_vm_devices *d, const struct berth_run_device
 		       struct berth_launch *l, size_t i, struct berth_err *err)
 {
 	struct berth_launch_device *to = &l->devices[l->nr_devices];
-	int r = lend_group(d, l, d->claim->devs[i].group, &to->group, err);
+	int r = 0;
 
+	if (l->ioas_kind == BERTH_IOAS_TYPE1)
+		r = lend_group(d, l, d->claim->devs[i].group, &to->group, err);
 	if (r == 0)
 		r = dup_fd(berth_vfio_device_fd(d->devs[i]), &to->fd, err);
 	if (r < 0)
@@ -159,6 +175,8 @@ int berth_vm_devices_lend(struct berth_vm_devices *d, const struct berth_run_dev
 
 	if (!d->claim)
 		return 0;
+	l->ioas_kind = berth_ioas_kind(d->io);
+	l->ioas_id = berth_ioas_id(d->io);
 	r = dup_fd(berth_ioas_fd(d->io), &l->container_fd, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++) {
 		if (goes_to_guest(d->claim, i))

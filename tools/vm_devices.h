@@ -46,9 +46,11 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
 /**
  * berth_vm_devices_open() - open every function claimed, and reset them before use
  *
- * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_open() and berth_vfio_device_open() return.
+ * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_choose(), berth_ioas_open() and berth_vfio_device_open()
+ *         return.
  */
-int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err);
+int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
+			  struct berth_err *err);
 
 /**
  * berth_vm_devices_lend() - copies of the descriptors into @l, and a place in the guest for each device

@@ -95,12 +95,12 @@ static json_t *info_to_json(const struct berth_vm_info *info)
 
 	for (unsigned int i = 0; i < info->nr_devices; i++)
 		json_array_append_new(devices, json_string(BERTH_BDF_STR(info->devices[i])));
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", info->name,
-			 "pid", (json_int_t)info->pid, "start", (json_int_t)info->start, "vmm_pid",
-			 (json_int_t)info->vmm_pid, "uid", (json_int_t)info->uid, "since",
-			 (json_int_t)info->since, "cpus", (json_int_t)info->nr_cpus, "memory",
-			 (json_int_t)info->memory, "kernel", berth_json_text(info->kernel),
-			 "devices", devices);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "name",
+			 info->name, "pid", (json_int_t)info->pid, "start", (json_int_t)info->start,
+			 "vmm_pid", (json_int_t)info->vmm_pid, "uid", (json_int_t)info->uid,
+			 "since", (json_int_t)info->since, "cpus", (json_int_t)info->nr_cpus,
+			 "memory", (json_int_t)info->memory, "kernel",
+			 berth_json_text(info->kernel), "iommu", info->iommu, "devices", devices);
 }
 
 static int get_number(const struct berth_json_at *at, const char *key, int64_t max, int64_t *ret,
@@ -142,7 +142,7 @@ static int info_from_json(const struct berth_json *doc, struct berth_vm_info *in
 			  struct berth_err *err)
 {
 	struct berth_json_at root = berth_json_root(doc), devices;
-	const char *kernel;
+	const char *kernel, *iommu;
 	int r = numbers_from_json(&root, info, err);
 
 	if (r == 0)
@@ -151,6 +151,11 @@ static int info_from_json(const struct berth_json *doc, struct berth_vm_info *in
 	if (r < 0)
 		return r;
 	snprintf(info->kernel, sizeof(info->kernel), "%s", kernel);
+	r = berth_json_need(&root, "iommu", berth_json_get_string(&root, "iommu", &iommu, err),
+			    err);
+	if (r < 0)
+		return r;
+	snprintf(info->iommu, sizeof(info->iommu), "%s", iommu);
 	r = berth_json_need(&root, "devices", berth_json_get_array(&root, "devices", &devices, err),
 			    err);
 	for (size_t i = 0; r == 0 && i < json_array_size(devices.value); i++) {

@@ -34,6 +34,7 @@ struct berth_vm_info {
 	unsigned int nr_cpus;
 	uint64_t memory;  /* bytes */
 	char kernel[256]; /* path, cut */
+	char iommu[16];	  /* berth_ioas_kind_name(); "" without devices */
 	unsigned int nr_devices;
 	struct berth_bdf devices[BERTH_LAUNCH_DEVICES];
 };

@@ -28,8 +28,15 @@ static const struct berth_ioas_ops *ops_of(enum berth_ioas_kind kind)
 	switch (kind) {
 	case BERTH_IOAS_TYPE1:
 		return &berth_ioas_type1;
+	case BERTH_IOAS_IOMMUFD:
+		return &berth_ioas_iommufd;
 	}
 	return NULL;
+}
+
+const char *berth_ioas_kind_name(enum berth_ioas_kind kind)
+{
+	return ops_of(kind)->name;
 }
 
 int berth_ioas_open(struct berth_ioas **ret, enum berth_ioas_kind kind,
@@ -49,29 +56,36 @@ int berth_ioas_open(struct berth_ioas **ret, enum berth_ioas_kind kind,
 	return 0;
 }
 
-int berth_ioas_from_fds(struct berth_ioas **ret, enum berth_ioas_kind kind, int fd,
-			const struct berth_ioas_group *groups, size_t nr_groups,
+static int take_groups(struct berth_ioas *io, const struct berth_ioas_handover *h)
+{
+	size_t taken = 0;
+
+	while (io && taken < h->nr_groups &&
+	       berth_ioas_add_group(io, h->groups[taken].id, h->groups[taken].fd) == 0)
+		taken++;
+	for (size_t i = taken; i < h->nr_groups; i++)
+		close(h->groups[i].fd);
+	return taken < h->nr_groups ? -ENOMEM : 0;
+}
+
+int berth_ioas_from_fds(struct berth_ioas **ret, const struct berth_ioas_handover *h,
 			struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_ioas_closep)
-	struct berth_ioas *io = berth_ioas_alloc(ops_of(kind), kind);
-	size_t taken = 0;
-	int r = 0;
+	struct berth_ioas *io = berth_ioas_alloc(ops_of(h->kind), h->kind);
+	int r = take_groups(io, h);
 
 	if (io) {
-		io->fd = fd;
-		while (taken < nr_groups &&
-		       berth_ioas_add_group(io, groups[taken].id, groups[taken].fd) == 0)
-			taken++;
+		io->fd = h->fd;
+		io->id = h->id;
 	} else {
-		close(fd);
+		close(h->fd);
 	}
-	if (!io || taken < nr_groups) {
-		for (size_t i = taken; i < nr_groups; i++)
-			close(groups[i].fd);
+	for (size_t i = 0; io && r == 0 && i < h->nr_devices; i++)
+		r = berth_ioas_add_device(io, h->devices[i]);
+	if (!io || r < 0)
 		return berth_err_set(err, -ENOMEM, "I/O address space: out of memory");
-	}
-	if (nr_groups)
+	if (h->nr_groups || h->nr_devices)
 		r = io->ops->refresh(io, err);
 	if (r < 0)
 		return r;
@@ -86,6 +100,7 @@ void berth_ioas_close(struct berth_ioas *io)
 	for (size_t i = 0; i < io->nr_groups; i++)
 		close(io->groups[i].fd);
 	free(io->groups);
+	free(io->devices);
 	if (io->fd >= 0)
 		close(io->fd);
 	free(io->ranges);
@@ -100,6 +115,17 @@ int berth_ioas_add_group(struct berth_ioas *io, unsigned int id, int fd)
 		return -ENOMEM;
 	io->groups = more;
 	more[io->nr_groups++] = (struct berth_ioas_group){ .id = id, .fd = fd };
+	return 0;
+}
+
+int berth_ioas_add_device(struct berth_ioas *io, int fd)
+{
+	int *more = reallocarray(io->devices, io->nr_devices + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	io->devices = more;
+	more[io->nr_devices++] = fd;
 	return 0;
 }
 
@@ -138,6 +164,21 @@ int berth_ioas_fd(const struct berth_ioas *io)
 	return io->fd;
 }
 
+uint32_t berth_ioas_id(const struct berth_ioas *io)
+{
+	return io->id;
+}
+
+size_t berth_ioas_kvm_files(const struct berth_ioas *io, int *ret, size_t max)
+{
+	bool by_group = io->kind == BERTH_IOAS_TYPE1;
+	size_t nr = by_group ? io->nr_groups : io->nr_devices;
+
+	for (size_t i = 0; i < nr && i < max; i++)
+		ret[i] = by_group ? io->groups[i].fd : io->devices[i];
+	return nr;
+}
+
 const struct berth_ioas_group *berth_ioas_groups(const struct berth_ioas *io, size_t *ret_nr)
 {
 	*ret_nr = io->nr_groups;
@@ -168,8 +209,11 @@ size_t berth_ioas_holes(const struct berth_ioas *io, struct berth_range *ret, si
 				ret[nr] = (struct berth_range){ next, start - next };
 			nr++;
 		}
-		if (i < io->nr_ranges)
-			next = berth_range_last(io->ranges[i]) + 1;
+		if (i == io->nr_ranges)
+			break;
+		next = berth_range_last(io->ranges[i]) + 1;
+		if (next == 0) /* up to the last address */
+			break;
 	}
 	return nr;
 }

@@ -17,7 +17,6 @@
 
 #include "base/err.h"
 #include "base/host.h"
-#include "base/sysfs.h"
 #include "iommu/ioas_ops.h"
 
 /* More than this in an answer of VFIO_IOMMU_GET_INFO is not believed. */
@@ -44,41 +43,11 @@ static int type1_open(struct berth_ioas *io, struct berth_err *err)
 	return 0;
 }
 
-/* A member of the group that keeps it from being given away: its driver lets the host do DMA. */
-static bool is_in_the_way(const struct berth_host *host, const char *bdf, char *driver, size_t size)
-{
-	if (berth_sysfs_link_name(host, driver, size, "bus/pci/devices/%s/driver", bdf) < 0)
-		return false;
-	return strncmp(driver, "vfio", 4) != 0 && strcmp(driver, "pci-stub") != 0 &&
-	       strcmp(driver, "pcieport") != 0;
-}
-
-static int not_viable(const struct berth_host *host, unsigned int group, struct berth_err *err)
-{
-	BERTH_CLEANUP(berth_freep) char **names = NULL;
-	char driver[64];
-
-	if (berth_sysfs_list(host, &names, NULL, "kernel/iommu_groups/%u/devices", group) == 0)
-		for (char **n = names; *n; n++)
-			if (is_in_the_way(host, *n, driver, sizeof(driver)))
-				return berth_err_set(
-					err, -EPERM,
-					"group %u is not viable: it also holds %s, bound to %s; "
-					"bind the whole group to vfio-pci",
-					group, *n, driver);
-	return berth_err_set(err, -EPERM,
-			     "group %u is not viable: a function in it has a host driver", group);
-}
-
 /* SET_CONTAINER and SET_IOMMU both attach; the IOMMU driver answers EPERM when MSIs cannot be confined. */
 static int attach_failed(unsigned int group, const char *what, int r, struct berth_err *err)
 {
 	if (r == -EPERM)
-		return berth_err_set(err, r,
-				     "group %u: %s: not permitted: the IOMMU has no interrupt "
-				     "remapping, a guest could forge interrupts; switch it on in "
-				     "firmware (VT-d or AMD-Vi with x2APIC) or on the kernel "
-				     "command line (no intremap=off)",
+		return berth_err_set(err, r, "group %u: %s: not permitted: " BERTH_IOAS_NO_INTREMAP,
 				     group, what);
 	return berth_err_set(err, r, "group %u: %s: %s", group, what, strerror(-r));
 }
@@ -91,7 +60,7 @@ static int attach(struct berth_ioas *io, unsigned int group, int fd, struct bert
 		return berth_err_set(err, -errno, "group %u: VFIO_GROUP_GET_STATUS: %s", group,
 				     strerror(errno));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return not_viable(io->host, group, err);
+		return berth_ioas_not_viable(io->host, group, err);
 	if (ioctl(fd, VFIO_GROUP_SET_CONTAINER, &io->fd) < 0)
 		return attach_failed(group, "VFIO_GROUP_SET_CONTAINER", -errno, err);
 	if (io->nr_groups == 0 && ioctl(io->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
@@ -119,28 +88,6 @@ static int open_group(struct berth_ioas *io, unsigned int group, struct berth_er
 	return r;
 }
 
-static int group_of(const struct berth_host *host, const char *bdf, unsigned int *ret,
-		    struct berth_err *err)
-{
-	char name[32];
-	char *end;
-	int r;
-
-	r = berth_sysfs_link_name(host, name, sizeof(name), "bus/pci/devices/%s/iommu_group", bdf);
-	if (r == -ENOENT && !berth_sysfs_exists(host, "bus/pci/devices/%s", bdf))
-		return berth_err_set(err, r, "%s: no such function", bdf);
-	if (r < 0)
-		return berth_err_set(err, r,
-				     "%s is in no IOMMU group; switch the IOMMU on in firmware and "
-				     "with intel_iommu=on on the kernel command line",
-				     bdf);
-	*ret = (unsigned int)strtoul(name, &end, 10);
-	if (*end || end == name)
-		return berth_err_set(err, -EPROTO, "%s: IOMMU group \"%s\" is not a number", bdf,
-				     name);
-	return 0;
-}
-
 static int type1_open_device(struct berth_ioas *io, struct berth_bdf at, int *ret_fd,
 			     struct berth_err *err)
 {
@@ -150,7 +97,7 @@ static int type1_open_device(struct berth_ioas *io, struct berth_bdf at, int *re
 	int fd, r;
 
 	berth_bdf_format(at, name);
-	r = group_of(io->host, name, &group, err);
+	r = berth_ioas_group_of(io->host, name, &group, err);
 	if (r < 0)
 		return r;
 	for (i = 0; i < io->nr_groups; i++)
@@ -288,6 +235,7 @@ static int type1_unmap(struct berth_ioas *io, struct berth_range at, uint64_t *r
 }
 
 const struct berth_ioas_ops berth_ioas_type1 = {
+	.name = "type1",
 	.open = type1_open,
 	.open_device = type1_open_device,
 	.refresh = type1_refresh,

@@ -73,12 +73,20 @@ static int by_vfio(struct berth_manager *m, const struct berth_device *const *de
 		   struct berth_reset_result *results, struct berth_err *err)
 {
 	struct berth_vfio_device **open = calloc(nr + 1, sizeof(*open));
+	BERTH_CLEANUP(berth_freep) struct berth_bdf *at = calloc(nr + 1, sizeof(*at));
 	struct berth_ioas *io = NULL;
-	int r;
+	enum berth_ioas_kind kind;
+	int r = open && at ? 0 : -ENOMEM;
 
-	if (!open)
-		return berth_err_set(err, -ENOMEM, "out of memory");
-	r = berth_ioas_open(&io, BERTH_IOAS_TYPE1, m->host, err);
+	if (r < 0) {
+		free(open);
+		return berth_err_set(err, r, "out of memory");
+	}
+	for (size_t i = 0; i < nr; i++)
+		at[i] = devs[i]->bdf;
+	r = berth_ioas_choose(BERTH_IOAS_WANT_ANY, m->host, at, nr, &kind, err);
+	if (r == 0)
+		r = berth_ioas_open(&io, kind, m->host, err);
 	for (size_t i = 0; i < nr && r == 0; i++)
 		r = berth_vfio_device_open(&open[i], io, devs[i]->bdf, err);
 	if (r == 0)

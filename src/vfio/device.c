@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/range.h"
 #include "iommu/ioas.h"
+#include "uapi/vfio_cdev.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
 
@@ -134,7 +135,10 @@ static int kernel_hot_reset_info(void *ctx, struct berth_vfio_dependent *list, s
 	for (size_t i = 0; i < info->count; i++) {
 		const struct vfio_pci_dependent_device *d = &info->devices[i];
 
-		list[i].group = d->group_id;
+		list[i].by_device = info->flags & BERTH_VFIO_PCI_HOT_RESET_FLAG_DEV_ID;
+		/* one word: the group, or the device's id */
+		list[i].group = list[i].by_device ? 0 : d->group_id;
+		list[i].owned = list[i].by_device && d->group_id != BERTH_VFIO_PCI_DEVID_NOT_OWNED;
 		list[i].at = (struct berth_bdf){ .domain = d->segment,
 						 .bus = d->bus,
 						 .dev = d->devfn >> 3,

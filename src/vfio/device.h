@@ -27,7 +27,9 @@ struct berth_vfio_region;
 /* A function that a hot reset would also reset; struct vfio_pci_dependent_device. */
 struct berth_vfio_dependent {
 	struct berth_bdf at;
-	unsigned int group;
+	bool by_device; /* opened through iommufd: the kernel tells who owns it, not its group */
+	bool owned;	/* @by_device: open by the same iommufd, or of a group that belongs to it */
+	unsigned int group; /* not @by_device */
 };
 
 /*
@@ -59,7 +61,7 @@ struct berth_vfio_ops {
 	int (*reset)(void *ctx);
 	/* VFIO_DEVICE_GET_PCI_HOT_RESET_INFO; -ENOSPC with *nr set when there are more than @max */
 	int (*hot_reset_info)(void *ctx, struct berth_vfio_dependent *list, size_t max, size_t *nr);
-	/* VFIO_DEVICE_PCI_HOT_RESET */
+	/* VFIO_DEVICE_PCI_HOT_RESET; of a device opened through iommufd @nr is 0 */
 	int (*hot_reset)(void *ctx, const int32_t *group_fds, size_t nr);
 	/* may be NULL */
 	void (*close)(void *ctx);

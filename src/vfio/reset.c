@@ -167,13 +167,15 @@ static void unproven(struct berth_reset_result *ret, const char *name, const cha
 	snprintf(ret->sentence, sizeof(ret->sentence), "%s: no reset: %s", name, why);
 }
 
-static bool owns_group(const struct berth_ioas *io, unsigned int id)
+static bool owns(const struct berth_ioas *io, const struct berth_vfio_dependent *d)
 {
 	size_t nr;
 	const struct berth_ioas_group *groups = berth_ioas_groups(io, &nr);
 
+	if (d->by_device)
+		return d->owned;
 	for (size_t i = 0; i < nr; i++)
-		if (groups[i].id == id)
+		if (groups[i].id == d->group)
 			return true;
 	return false;
 }
@@ -204,6 +206,7 @@ static int hot_reset(struct berth_ioas *io, struct berth_vfio_device *dev,
 	void *ctx;
 	const struct berth_vfio_ops *ops = berth_vfio_device_ops(dev, &ctx);
 	int32_t fds[MAX_DEPENDENTS];
+	char group[32] = "";
 	size_t nr_fds;
 	int r;
 
@@ -215,12 +218,14 @@ static int hot_reset(struct berth_ioas *io, struct berth_vfio_device *dev,
 		return r;
 	}
 	for (size_t i = 0; i < *nr; i++) {
-		if (owns_group(io, list[i].group))
+		if (owns(io, &list[i]))
 			continue;
+		if (!list[i].by_device)
+			snprintf(group, sizeof(group), " in group %u", list[i].group);
 		snprintf(why, size,
-			 "not by itself, and a bus reset would also reset %s in group %u, which is "
-			 "not ours; assign that too",
-			 BERTH_BDF_STR(list[i].at), list[i].group);
+			 "not by itself, and a bus reset would also reset %s%s, which is not ours; "
+			 "assign that too",
+			 BERTH_BDF_STR(list[i].at), group);
 		return -EPERM;
 	}
 	nr_fds = collect_fds(io, list, *nr, fds);

@@ -17,6 +17,9 @@
 #include "vmm/mem.h"
 #include "vmm/vm.h"
 
+/* Groups or devices of one VM; berth_launch has room for fewer. */
+#define MAX_FILES 64
+
 struct berth_dma {
 	struct berth_vm *vm;   /* borrowed */
 	struct berth_ioas *io; /* borrowed */
@@ -27,15 +30,18 @@ struct berth_dma {
 static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };
-	size_t nr;
-	const struct berth_ioas_group *groups = berth_ioas_groups(dma->io, &nr);
+	int files[MAX_FILES];
+	size_t nr = berth_ioas_kvm_files(dma->io, files, MAX_FILES);
 
+	if (nr > MAX_FILES)
+		return berth_err_set(err, -E2BIG, "%zu VFIO files to be made known to KVM", nr);
 	if (ioctl(berth_vm_kvm_vm_fd(dma->vm), KVM_CREATE_DEVICE, &create) < 0)
 		return berth_err_set(err, -errno, "KVM_CREATE_DEVICE for VFIO: %s",
 				     strerror(errno));
 	dma->kvm_vfio_fd = (int)create.fd;
 	for (size_t i = 0; i < nr; i++) {
-		int32_t fd = groups[i].fd;
+		int32_t fd = files[i];
+		/* also KVM_DEV_VFIO_FILE_ADD, Linux 6.6: the old name of one thing */
 		struct kvm_device_attr attr = {
 			.group = KVM_DEV_VFIO_GROUP,
 			.attr = KVM_DEV_VFIO_GROUP_ADD,
@@ -43,8 +49,10 @@ static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
 		};
 
 		if (ioctl(dma->kvm_vfio_fd, KVM_SET_DEVICE_ATTR, &attr) < 0)
-			return berth_err_set(err, -errno, "make group %u known to KVM: %s",
-					     groups[i].id, strerror(errno));
+			return berth_err_set(
+				err, -errno, "make a VFIO %s known to KVM: %s",
+				berth_ioas_kind(dma->io) == BERTH_IOAS_TYPE1 ? "group" : "device",
+				strerror(errno));
 	}
 	return 0;
 }

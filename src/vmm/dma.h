@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What binds a VM to the I/O address space of its devices: all guest RAM mapped for DMA at its guest-physical address, and
- * the VFIO groups made known to KVM (so that it honours the cache attributes that non-coherent DMA needs;
+ * the VFIO groups or devices made known to KVM (so that it honours the cache attributes that non-coherent DMA needs;
  * Documentation/virt/kvm/devices/vfio.rst).
  */
 #ifndef BERTH_VMM_DMA_H

@@ -26,31 +26,23 @@ struct berth_guest {
 static int take_ioas(struct berth_guest *g, struct berth_launch *l, struct berth_err *err)
 {
 	struct berth_ioas_group groups[BERTH_LAUNCH_GROUPS];
+	int devices[BERTH_LAUNCH_DEVICES];
+	struct berth_ioas_handover h = {
+		.kind = l->ioas_kind,
+		.fd = BERTH_TAKE_FD(l->container_fd),
+		.id = l->ioas_id,
+		.groups = groups,
+		.nr_groups = l->nr_groups,
+		.devices = devices,
+		.nr_devices = l->ioas_kind == BERTH_IOAS_IOMMUFD ? l->nr_devices : 0,
+	};
 
 	for (unsigned int i = 0; i < l->nr_groups; i++)
 		groups[i] = (struct berth_ioas_group){ l->groups[i].number,
 						       BERTH_TAKE_FD(l->groups[i].fd) };
-	return berth_ioas_from_fds(&g->io, BERTH_IOAS_TYPE1, BERTH_TAKE_FD(l->container_fd), groups,
-				   l->nr_groups, err);
-}
-
-/* What lies between the ranges that the IOMMU can map: RAM and BARs must keep out. Return: ranges written. */
-static size_t find_holes(const struct berth_ioas *io, struct berth_range *holes, size_t max)
-{
-	size_t nr_ranges, nr = 0;
-	const struct berth_range *ranges = berth_ioas_ranges(io, &nr_ranges);
-	uint64_t next = 0;
-
-	for (size_t i = 0; i < nr_ranges && nr < max; i++) {
-		if (ranges[i].start > next)
-			holes[nr++] = (struct berth_range){ next, ranges[i].start - next };
-		next = berth_range_last(ranges[i]) + 1;
-		if (next == 0) /* up to the last address */
-			return nr;
-	}
-	if (nr_ranges && nr < max)
-		holes[nr++] = (struct berth_range){ next, UINT64_MAX - next + 1 };
-	return nr;
+	for (unsigned int i = 0; i < l->nr_devices; i++)
+		devices[i] = l->devices[i].fd;
+	return berth_ioas_from_fds(&g->io, &h, err);
 }
 
 static int make_vm(struct berth_guest *g, const struct berth_launch *l, struct berth_err *err)
@@ -74,7 +66,12 @@ static int make_vm(struct berth_guest *g, const struct berth_launch *l, struct b
 	};
 
 	if (g->io)
-		config.nr_reserved = find_holes(g->io, holes, BERTH_ARRAY_SIZE(holes));
+		config.nr_reserved = berth_ioas_holes(g->io, holes, BERTH_ARRAY_SIZE(holes));
+	if (config.nr_reserved > BERTH_ARRAY_SIZE(holes))
+		return berth_err_set(err, -E2BIG,
+				     "VM %s: the platform reserves %zu ranges of addresses for "
+				     "DMA, more than the %zu that are provided for",
+				     l->name, config.nr_reserved, BERTH_ARRAY_SIZE(holes));
 	return berth_vm_new(&g->vm, &config, err);
 }
 

@@ -13,7 +13,7 @@
 #include "vmm/mem.h"
 
 #define MAGIC	0x4c545242u /* "BRTL" */
-#define VERSION 1u
+#define VERSION 2u
 
 /* Bits of the flags word: which optional descriptors come along, and settings of the VM. */
 enum {
@@ -118,15 +118,21 @@ static int check_machine(const struct berth_launch *l, struct berth_err *err)
 	return check_backing(l, err);
 }
 
+static bool by_group(const struct berth_launch *l)
+{
+	return l->ioas_kind == BERTH_IOAS_TYPE1;
+}
+
 static int check_device(const struct berth_launch *l, unsigned int i, struct berth_err *err)
 {
 	const struct berth_launch_device *d = &l->devices[i];
+	unsigned int nr_groups = by_group(l) ? l->nr_groups : 1;
 	bool has_fn0 = false;
 
 	if (d->host.dev > 31 || d->host.fn > 7 || d->host.domain > 0xffffff)
 		return berth_err_set(err, -EINVAL, "device %u of VM %s: no such PCI address", i,
 				     l->name);
-	if (d->group >= l->nr_groups || d->slot >= BERTH_LAUNCH_SLOTS || d->fn > 7)
+	if (d->group >= nr_groups || d->slot >= BERTH_LAUNCH_SLOTS || d->fn > 7)
 		return berth_err_set(
 			err, -EINVAL,
 			"device %s of VM %s: group index %u, slot %u, function %u out of range",
@@ -167,9 +173,10 @@ int berth_launch_check(const struct berth_launch *l, struct berth_err *err)
 				     "VM %s: %u devices in %u groups; %d in %d are possible",
 				     l->name, l->nr_devices, l->nr_groups, BERTH_LAUNCH_DEVICES,
 				     BERTH_LAUNCH_GROUPS);
-	if ((l->nr_devices == 0) != (l->nr_groups == 0))
-		return berth_err_set(err, -EINVAL, "VM %s: %u devices in %u groups", l->name,
-				     l->nr_devices, l->nr_groups);
+	if (by_group(l) ? (l->nr_devices == 0) != (l->nr_groups == 0) : l->nr_groups != 0)
+		return berth_err_set(err, -EINVAL, "VM %s: %u devices in %u groups, by %s", l->name,
+				     l->nr_devices, l->nr_groups,
+				     berth_ioas_kind_name(l->ioas_kind));
 	for (unsigned int i = 0; i < l->nr_devices; i++) {
 		r = check_device(l, i, err);
 		if (r < 0)
@@ -302,6 +309,8 @@ size_t berth_launch_encode(const struct berth_launch *l,
 	put(&w, (uint32_t)l->numa_node, 4);
 	put_text(&w, l->name);
 	put_text(&w, l->cmdline);
+	put(&w, l->ioas_kind, 1);
+	put(&w, l->ioas_id, 4);
 	put(&w, l->nr_groups, 2);
 	for (unsigned int i = 0; i < l->nr_groups; i++)
 		put(&w, l->groups[i].number, 4);
@@ -344,7 +353,7 @@ static void get_device(struct reader *r, struct berth_launch_device *d)
 /* Everything but the descriptors. Return: 0 and the flags; -EPROTO. */
 static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *ret_flags)
 {
-	unsigned int flags = (unsigned int)get(r, 4);
+	unsigned int flags = (unsigned int)get(r, 4), kind;
 
 	if (flags & ~(unsigned int)KNOWN_FLAGS)
 		return -EPROTO;
@@ -356,6 +365,11 @@ static int decode_body(struct reader *r, struct berth_launch *l, unsigned int *r
 	l->numa_node = (int32_t)get(r, 4);
 	get_text(r, l->name, sizeof(l->name));
 	get_text(r, l->cmdline, sizeof(l->cmdline));
+	kind = (unsigned int)get(r, 1);
+	if (kind != BERTH_IOAS_TYPE1 && kind != BERTH_IOAS_IOMMUFD)
+		return -EPROTO;
+	l->ioas_kind = (enum berth_ioas_kind)kind;
+	l->ioas_id = (uint32_t)get(r, 4);
 	l->nr_groups = (unsigned int)get(r, 2);
 	if (r->short_of || l->nr_groups > BERTH_LAUNCH_GROUPS)
 		return -EPROTO;
@@ -454,7 +468,7 @@ static int check_kind(int fd, mode_t type, const char *what, struct berth_err *e
 	return 0;
 }
 
-/* VFIO device descriptors are anonymous inodes, which have no file type to test; the first VFIO ioctl tells. */
+/* Devices of a group are anonymous inodes, which have no file type to test; the first VFIO ioctl tells. */
 static int check_kinds(const struct berth_launch *l, struct berth_err *err)
 {
 	int r = check_kind(l->kvm_fd, S_IFCHR, "the KVM descriptor", err);
@@ -468,9 +482,11 @@ static int check_kinds(const struct berth_launch *l, struct berth_err *err)
 	if (r == 0)
 		r = check_kind(l->memory_fd, S_IFREG, "the memory", err);
 	if (r == 0)
-		r = check_kind(l->container_fd, S_IFCHR, "the VFIO container", err);
+		r = check_kind(l->container_fd, S_IFCHR, "the VFIO container or iommufd", err);
 	for (unsigned int i = 0; r == 0 && i < l->nr_groups; i++)
 		r = check_kind(l->groups[i].fd, S_IFCHR, "a VFIO group", err);
+	for (unsigned int i = 0; r == 0 && !by_group(l) && i < l->nr_devices; i++)
+		r = check_kind(l->devices[i].fd, S_IFCHR, "a VFIO device", err);
 	return r;
 }
 

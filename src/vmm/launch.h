@@ -7,8 +7,8 @@
  * magic, a version and its own length; the receiver believes none of it and checks every count, length, enumeration and
  * the number and kind of the descriptors. Both sides apply berth_launch_check(), so what cannot be received is not sent.
  *
- * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), memory (if any), VFIO container (if there are devices),
- * the groups in the order of groups[], the devices in the order of devices[].
+ * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), memory (if any), VFIO container or
+ * iommufd (if there are devices), the groups in the order of groups[], the devices in the order of devices[].
  */
 #ifndef BERTH_VMM_LAUNCH_H
 #define BERTH_VMM_LAUNCH_H
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/bdf.h"
+#include "iommu/ioas.h"
 #include "vmm/vm.h"
 
 struct berth_err;
@@ -34,9 +35,9 @@ struct berth_err;
 
 /* A PCI function that the VM gets, and where the guest finds it. */
 struct berth_launch_device {
-	int fd;		       /* owned; VFIO device, from VFIO_GROUP_GET_DEVICE_FD */
+	int fd; /* owned; VFIO device, from VFIO_GROUP_GET_DEVICE_FD or a bound cdev */
 	struct berth_bdf host; /* for messages, and to know what shares a slot there */
-	unsigned int group;    /* index in groups[] */
+	unsigned int group;    /* index in groups[]; 0 with iommufd */
 	unsigned int slot;     /* 0 … BERTH_LAUNCH_SLOTS - 1, in the guest */
 	unsigned int fn;       /* 0 … 7, in the guest; every slot in use has a function 0 */
 	bool no_rom;	       /* the guest gets no option ROM of it */
@@ -63,9 +64,11 @@ struct berth_launch {
 	int kernel_fd;		/* owned; regular file, read only */
 	int initrd_fd;		/* owned; regular file, read only; -1: none */
 	int console_fd;		/* owned; stream socket, both ways: COM1; -1: output is dropped */
-	int memory_fd;	  /* owned; memfd with the memory, with hugetlb kinds of @pages; else -1 */
-	int container_fd; /* owned; /dev/vfio/vfio, IOMMU type set; -1 without devices */
-	unsigned int nr_groups;
+	int memory_fd; /* owned; memfd with the memory, with hugetlb kinds of @pages; else -1 */
+	enum berth_ioas_kind ioas_kind;
+	uint32_t ioas_id; /* iommufd: the address space that the devices are attached to; else 0 */
+	int container_fd; /* owned; /dev/vfio/vfio, IOMMU type set, or /dev/iommu; -1 without devices */
+	unsigned int nr_groups; /* 0 with iommufd */
 	struct berth_launch_group groups[BERTH_LAUNCH_GROUPS];
 	unsigned int nr_devices;
 	struct berth_launch_device devices[BERTH_LAUNCH_DEVICES];

@@ -20,8 +20,9 @@
  *  8 second filter berth_sandbox_filter(RUN), on all threads: what running one needs; no new VM, vCPU, DMA mapping or thread
  *
  * The filters kill the process (SIGSYS) for every call that is not in the list of sandbox_rules.c, where each has its reason.
- * ioctl requests are listed one by one. The numbers of VFIO containers and devices overlap (VFIO_IOMMU_MAP_DMA is
- * VFIO_DEVICE_PCI_HOT_RESET); both are allowed while the VM is made, neither while it runs.
+ * ioctl requests are listed one by one, those of VFIO only for a VM with devices, and of the two kernel interfaces to the
+ * IOMMU only those of the one in use. The numbers of VFIO containers and devices overlap (VFIO_IOMMU_MAP_DMA is
+ * VFIO_DEVICE_PCI_HOT_RESET); both are allowed while the VM is made, neither while it runs. Those of iommufd stand alone.
  */
 #ifndef BERTH_VMM_SANDBOX_H
 #define BERTH_VMM_SANDBOX_H
@@ -59,8 +60,16 @@ enum berth_sandbox_phase {
 	BERTH_SANDBOX_RUN,
 };
 
+/* What the VM has devices through; decides which requests of VFIO and iommufd are allowed. */
+enum berth_sandbox_devices {
+	BERTH_SANDBOX_NO_DEVICES = 1,
+	BERTH_SANDBOX_TYPE1 = 2,
+	BERTH_SANDBOX_IOMMUFD = 4,
+};
+
 /**
  * berth_sandbox_filter() - stages 7 and 8
+ * @devices: the same in both phases
  * @control_fd: the only socket on which messages are sent and received
  * @console_fd: the only one to which plain bytes are sent; -1: none
  *
@@ -68,7 +77,7 @@ enum berth_sandbox_phase {
  *
  * Return: 0; -errno.
  */
-int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, int console_fd,
-			 struct berth_err *err);
+int berth_sandbox_filter(enum berth_sandbox_phase phase, enum berth_sandbox_devices devices,
+			 int control_fd, int console_fd, struct berth_err *err);
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "uapi/iommufd.h"
 
 /* Filters only ever take away, so what is allowed later is allowed from the start. */
 enum {
@@ -102,11 +103,13 @@ static const struct rule rules[] = {
 	{ SCMP_SYS(sysinfo), MAKE, "glibc 2.36: qsort asks how much memory there is", ANY },
 };
 
-static const struct {
+struct request {
 	unsigned long request;
 	unsigned int phases;
 	const char *why;
-} ioctls[] = {
+};
+
+static const struct request kvm_requests[] = {
 	/* linux/kvm.h: /dev/kvm */
 	{ KVM_GET_API_VERSION, MAKE, "is it KVM" },
 	{ KVM_CREATE_VM, MAKE, "once" },
@@ -144,11 +147,24 @@ static const struct {
 	{ KVM_SET_MP_STATE, MAKE, "vCPUs but the first wait for INIT" },
 	{ KVM_SET_SIGNAL_MASK, MAKE, "the kick" },
 	{ KVM_RUN, ALWAYS, "the guest" },
+};
+
+static const struct request type1_requests[] = {
 	/* linux/vfio.h: container. MAP_DMA is also VFIO_DEVICE_PCI_HOT_RESET, so it ends with MAKE. */
 	{ VFIO_IOMMU_GET_INFO, MAKE, "page sizes, reserved addresses; of a device: HOT_RESET_INFO" },
 	{ VFIO_IOMMU_MAP_DMA, MAKE, "guest RAM for the devices; of a device: PCI_HOT_RESET" },
 	{ VFIO_IOMMU_UNMAP_DMA, ALWAYS, "the end; of a device: QUERY_GFX_PLANE" },
-	/* linux/vfio.h: device */
+};
+
+static const struct request iommufd_requests[] = {
+	/* uapi/iommufd.h. Neither OPTION, HWPT_* nor DESTROY: the supervisor has made the address space. */
+	{ BERTH_IOMMU_IOAS_IOVA_RANGES, MAKE, "page sizes, reserved addresses" },
+	{ BERTH_IOMMU_IOAS_MAP, MAKE, "guest RAM for the devices" },
+	{ BERTH_IOMMU_IOAS_UNMAP, ALWAYS, "the end" },
+};
+
+static const struct request device_requests[] = {
+	/* linux/vfio.h: device. Neither BIND_IOMMUFD nor ATTACH or DETACH: the supervisor did that. */
 	{ VFIO_DEVICE_GET_INFO, MAKE, "regions and interrupts" },
 	{ VFIO_DEVICE_GET_REGION_INFO, MAKE, "regions" },
 	{ VFIO_DEVICE_GET_IRQ_INFO, MAKE, "interrupts" },
@@ -162,7 +178,34 @@ static int add_rule(scmp_filter_ctx ctx, const struct rule *r)
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, r->nr, r->nr_args, r->args);
 }
 
-static int add_tables(scmp_filter_ctx ctx, unsigned int phase)
+/* Which requests there are for which VMs, enum berth_sandbox_devices or-ed. */
+static const struct {
+	unsigned int devices;
+	const struct request *list;
+	size_t nr;
+} request_tables[] = {
+	{ BERTH_SANDBOX_NO_DEVICES | BERTH_SANDBOX_TYPE1 | BERTH_SANDBOX_IOMMUFD, kvm_requests,
+	  BERTH_ARRAY_SIZE(kvm_requests) },
+	{ BERTH_SANDBOX_TYPE1, type1_requests, BERTH_ARRAY_SIZE(type1_requests) },
+	{ BERTH_SANDBOX_IOMMUFD, iommufd_requests, BERTH_ARRAY_SIZE(iommufd_requests) },
+	{ BERTH_SANDBOX_TYPE1 | BERTH_SANDBOX_IOMMUFD, device_requests,
+	  BERTH_ARRAY_SIZE(device_requests) },
+};
+
+static int add_requests(scmp_filter_ctx ctx, unsigned int phase, const struct request *list,
+			size_t nr)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < nr; i++) {
+		if (list[i].phases & phase)
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+					     SCMP_A1_64(SCMP_CMP_EQ, list[i].request, 0));
+	}
+	return r;
+}
+
+static int add_tables(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices)
 {
 	int r = 0;
 
@@ -170,10 +213,9 @@ static int add_tables(scmp_filter_ctx ctx, unsigned int phase)
 		if (rules[i].phases & phase)
 			r = add_rule(ctx, &rules[i]);
 	}
-	for (size_t i = 0; r == 0 && i < BERTH_ARRAY_SIZE(ioctls); i++) {
-		if (ioctls[i].phases & phase)
-			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					     SCMP_A1_64(SCMP_CMP_EQ, ioctls[i].request, 0));
+	for (size_t i = 0; r == 0 && i < BERTH_ARRAY_SIZE(request_tables); i++) {
+		if (request_tables[i].devices & devices)
+			r = add_requests(ctx, phase, request_tables[i].list, request_tables[i].nr);
 	}
 	return r;
 }
@@ -202,7 +244,8 @@ static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int 
 	return r;
 }
 
-static int build(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int console_fd)
+static int build(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices, int control_fd,
+		 int console_fd)
 {
 	/* A process of another architecture's calls is as wrong as a call outside the list. */
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -215,21 +258,21 @@ static int build(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int co
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = add_tables(ctx, phase);
+		r = add_tables(ctx, phase, devices);
 	if (r == 0)
 		r = add_own(ctx, phase, control_fd, console_fd);
 	return r;
 }
 
-int berth_sandbox_filter(enum berth_sandbox_phase phase, int control_fd, int console_fd,
-			 struct berth_err *err)
+int berth_sandbox_filter(enum berth_sandbox_phase phase, enum berth_sandbox_devices devices,
+			 int control_fd, int console_fd, struct berth_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
 
 	if (!ctx)
 		return berth_err_set(err, -ENOMEM, "confining berth-vmm: out of memory");
-	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, control_fd,
+	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, devices, control_fd,
 		  console_fd);
 	if (r == 0)
 		r = seccomp_load(ctx);

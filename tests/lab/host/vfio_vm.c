@@ -36,6 +36,7 @@ struct run {
 	struct berth_vfio_device *dev[MAX_DEVS];
 	struct berth_bdf at[MAX_DEVS];
 	size_t nr;
+	enum berth_ioas_want iommu;
 	const char *kernel, *initrd;
 	uint64_t memory;
 	unsigned int cpus;
@@ -50,9 +51,13 @@ static void die(int r, const struct berth_err *err)
 static void open_devices(struct run *run, const struct berth_host *host)
 {
 	struct berth_err err = BERTH_ERR_INIT;
-	int r;
+	enum berth_ioas_kind kind;
+	int r = berth_ioas_choose(run->iommu, host, run->at, run->nr, &kind, &err);
 
-	r = berth_ioas_open(&run->io, BERTH_IOAS_TYPE1, host, &err);
+	if (r == 0) {
+		printf("vfio_vm: by %s\n", berth_ioas_kind_name(kind));
+		r = berth_ioas_open(&run->io, kind, host, &err);
+	}
 	for (size_t i = 0; r == 0 && i < run->nr; i++)
 		r = berth_vfio_device_open(&run->dev[i], run->io, run->at[i], &err);
 	if (r != 0)
@@ -75,20 +80,27 @@ static void take_over(const struct run *run, struct berth_ioas **io, struct bert
 {
 	struct berth_ioas_group groups[MAX_DEVS];
 	struct berth_err err = BERTH_ERR_INIT;
-	size_t nr;
-	const struct berth_ioas_group *ours = berth_ioas_groups(run->io, &nr);
+	int fds[MAX_DEVS];
+	struct berth_ioas_handover h = {
+		.kind = berth_ioas_kind(run->io),
+		.fd = fcntl(berth_ioas_fd(run->io), F_DUPFD_CLOEXEC, 3),
+		.id = berth_ioas_id(run->io),
+		.groups = groups,
+		.devices = fds,
+	};
+	const struct berth_ioas_group *ours = berth_ioas_groups(run->io, &h.nr_groups);
 	int r;
 
-	for (size_t i = 0; i < nr; i++)
+	for (size_t i = 0; i < h.nr_groups; i++)
 		groups[i] = (struct berth_ioas_group){ ours[i].id,
 						       fcntl(ours[i].fd, F_DUPFD_CLOEXEC, 3) };
-	r = berth_ioas_from_fds(io, BERTH_IOAS_TYPE1,
-				fcntl(berth_ioas_fd(run->io), F_DUPFD_CLOEXEC, 3), groups, nr,
-				&err);
+	for (size_t i = 0; i < run->nr; i++)
+		fds[i] = fcntl(berth_vfio_device_fd(run->dev[i]), F_DUPFD_CLOEXEC, 3);
+	if (h.kind == BERTH_IOAS_IOMMUFD)
+		h.nr_devices = run->nr;
+	r = berth_ioas_from_fds(io, &h, &err);
 	for (size_t i = 0; r == 0 && i < run->nr; i++)
-		r = berth_vfio_device_from_fd(
-			&dev[i], fcntl(berth_vfio_device_fd(run->dev[i]), F_DUPFD_CLOEXEC, 3),
-			run->at[i], &err);
+		r = berth_vfio_device_from_fd(&dev[i], fds[i], run->at[i], &err);
 	if (r != 0)
 		die(r, &err);
 }
@@ -164,6 +176,8 @@ static void run_guest(const struct run *run)
 		printf("vfio_vm: the guest %s\n", ends[end]);
 }
 
+static const struct option longs[] = { { "iommu", required_argument, NULL, 'I' }, { 0 } };
+
 int main(int argc, char **argv)
 {
 	struct run run = { .memory = 256ull << 20, .cpus = 1 };
@@ -173,7 +187,7 @@ int main(int argc, char **argv)
 	int c, r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((c = getopt(argc, argv, "vk:i:m:c:")) != -1) {
+	while ((c = getopt_long(argc, argv, "vk:i:m:c:", longs, NULL)) != -1) {
 		if (c == 'v')
 			berth_log_max = BERTH_LOG_DEBUG;
 		else if (c == 'k')
@@ -184,6 +198,8 @@ int main(int argc, char **argv)
 			run.memory = strtoull(optarg, NULL, 10) << 20;
 		else if (c == 'c')
 			run.cpus = (unsigned int)atoi(optarg);
+		else if (c == 'I' && berth_ioas_want_parse(optarg, &run.iommu) == 0)
+			continue;
 		else
 			return 2;
 	}
