@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "tests/lib/fake_vfio.h"
+#include "tests/lib/model_config.h"
 #include "vfio/config.h"
 
 struct fixture {
@@ -128,33 +129,82 @@ static void a_hidden_first_extended_capability_becomes_a_null_one(void **state)
 	assert_int_equal(rd(f, 0x140, 4), PCI_EXT_CAP_ID_DSN | 1 << 16);
 }
 
+static void check_write(struct fixture *f, struct model_config *m, unsigned int at,
+			unsigned int len, uint32_t value)
+{
+	struct model_write want = model_config_write(m, f->fake, at, len, value);
+	struct fake_vfio *k = f->fake;
+	unsigned int touched, want_log = want.to_device + want.reset;
+
+	k->nr_log = 0;
+	touched = wr(f, at, len, value);
+	if (k->nr_log != want_log || !!(touched & BERTH_VFIO_CONFIG_RESET) != want.reset)
+		fail_msg("%#x+%u: %#x: %u writes to the device, touched %#x", at, len, value,
+			 k->nr_log, touched);
+	if (want.to_device &&
+	    (k->log[0].offset != at || k->log[0].len != len || k->log[0].value != want.value))
+		fail_msg("%#x+%u: %#x: the device got %#x at %#x+%u, not %#x", at, len, value,
+			 k->log[0].value, k->log[0].offset, k->log[0].len, want.value);
+	/* after a reset decoding stays on there, and mastering goes off */
+	if (want.reset && (k->log[want_log - 1].offset != PCI_COMMAND ||
+			   (k->log[want_log - 1].value & 0x0547) != 3))
+		fail_msg("%#x+%u: %#x: no proper reset", at, len, value);
+	if (rd(f, at, len) != model_config_read(m, k, at, len))
+		fail_msg("%#x+%u: %#x: reads %#x, not %#x", at, len, value, rd(f, at, len),
+			 model_config_read(m, k, at, len));
+}
+
 /*
- * Every byte: bits that the guest may not write stay, bits of the shadow never reach the device, and nothing is both.
+ * Every register, every width, every bit alone and every bit alone missing, over a device that holds noise, ones, zeros:
+ * what the guest reads back, and what the device gets, is what the model says; one write at most, never wider.
  */
-static void no_byte_lets_more_through_than_its_masks_say(void **state)
+static void every_bit_of_every_register_does_what_the_model_says(void **state)
+{
+	struct fixture *f = *state;
+	struct model_config m;
+	uint8_t noise[4096];
+
+	fake_rich_device(f->fake);
+	make(f);
+	model_config_init(&m, f->fake);
+	memcpy(noise, f->fake->config, sizeof(noise));
+	for (unsigned int at = 0; at < 4096; at += 1) {
+		if (rd(f, at, 1) != model_config_read(&m, f->fake, at, 1))
+			fail_msg("%#x: reads %#x at first", at, rd(f, at, 1));
+	}
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int at = 0; at < 4096; at++) {
+			for (unsigned int len = 1; len <= 4 && at % len == 0; len *= 2) {
+				uint32_t all = UINT32_MAX >> (32 - 8 * len);
+
+				for (unsigned int bit = 0; bit < 8 * len; bit++) {
+					memcpy(f->fake->config, noise, sizeof(noise));
+					if (round && at >= 4)
+						memset(f->fake->config + at, round == 1 ? 0xff : 0,
+						       len);
+					check_write(f, &m, at, len, 1u << bit);
+					check_write(f, &m, at, len, all & ~(1u << bit));
+				}
+				check_write(f, &m, at, len, all);
+				check_write(f, &m, at, len, 0);
+			}
+		}
+	}
+}
+
+/* A second opinion of the same kind: what the masks say, for the fuzzers. */
+static void no_bit_is_both_ours_and_the_devices(void **state)
 {
 	struct fixture *f = *state;
 
-	rich_device(f->fake);
+	fake_rich_device(f->fake);
 	make(f);
 	for (unsigned int at = 0; at < 4096; at++) {
-		uint8_t device, shadow, through, before_device = f->fake->config[at];
-		uint32_t before;
+		uint8_t device, shadow, through;
 
 		berth_vfio_config_masks(f->cfg, at, &device, &shadow, &through);
 		assert_int_equal(device & shadow, 0);
 		assert_int_equal(through & ~device, 0);
-		for (int ones = 1; ones >= 0; ones--) {
-			uint8_t value = ones ? 0xff : 0;
-
-			before = rd(f, at, 1);
-			before_device = f->fake->config[at];
-			wr(f, at, 1, value);
-			assert_int_equal(f->fake->config[at],
-					 (before_device & ~through) | (value & through));
-			assert_int_equal(rd(f, at, 1) & ~device,
-					 ((before & ~shadow) | (value & shadow)) & ~device & 0xff);
-		}
 	}
 }
 
@@ -262,7 +312,7 @@ static void tells_where_msi_and_msix_are(void **state)
 	assert_int_equal(caps->msi, 0x50);
 	assert_true(caps->msi_64bit);
 	assert_int_equal(caps->msi_vectors, 4);
-	assert_int_equal(rd(f, 0x52, 2) & 0x100, 0); /* no per-vector masking */
+	assert_int_equal(caps->msi_mask, 0x60);
 	assert_int_equal(caps->msix, 0x70);
 	assert_int_equal(caps->msix_vectors, 10);
 	assert_int_equal(caps->msix_table_offset, 0x2000);
@@ -271,7 +321,7 @@ static void tells_where_msi_and_msix_are(void **state)
 	assert_int_equal(wr(f, 0x70, 4, 0xc0000000), BERTH_VFIO_CONFIG_MSIX);
 	assert_int_equal(rd(f, 0x72, 2), 0xc009);
 	assert_int_equal(wr(f, 0x50, 4, 0x00210000), BERTH_VFIO_CONFIG_MSI);
-	assert_int_equal(rd(f, 0x52, 2), 0x80 | 2 << 1 | 0x21);
+	assert_int_equal(rd(f, 0x52, 2), 0x180 | 2 << 1 | 0x21);
 }
 
 static void an_integrated_endpoint_becomes_a_plain_one(void **state)
@@ -361,6 +411,9 @@ static void after_surprise_removal_everything_reads_ones(void **state)
 	assert_int_equal(rd(f, PCI_VENDOR_ID, 4), UINT32_MAX);
 	assert_int_equal(rd(f, PCI_CLASS_REVISION, 4), UINT32_MAX);
 	wr(f, PCI_COMMAND, 2, 6);
+	for (unsigned int at = 0; at < 4096; at += 4)
+		assert_int_equal(rd(f, at, 4), UINT32_MAX);
+	assert_int_equal(rd(f, PCI_INTERRUPT_LINE, 1), 0xff);
 	assert_int_equal(rd(f, 0xd4, 2), 0xffff);
 }
 
@@ -459,6 +512,238 @@ static void vital_product_data_can_be_read_but_not_written(void **state)
 	assert_int_equal(fake_get(f->fake, 0xc2, 2), 0x0010);
 	wr(f, 0xc4, 4, 0x31337);
 	assert_int_equal(fake_get(f->fake, 0xc4, 4), 0);
+	/* The flag says that a read is done. Written back with the next address, it would write what was read there. */
+	fake_put16(f->fake, 0xc2, 0x8010);
+	wr(f, 0xc2, 2, 0x0014);
+	assert_int_equal(fake_get(f->fake, 0xc2, 2), 0x0014);
+	fake_put16(f->fake, 0xc2, 0x8014);
+	wr(f, 0xc3, 1, 0x80);
+	assert_int_equal(fake_get(f->fake, 0xc2, 2), 0x0014);
+}
+
+/* A BAR is shown with the one size that it has; a device that contradicts itself shows no such capability. */
+static void resizable_bars_are_pinned(void **state)
+{
+	static const struct {
+		uint64_t size;
+		uint32_t ctrl, want_cap, want_ctrl; /* want_cap 0: hidden */
+	} rows[] = {
+		{ 0x100000, 0x0020, 0x10, 0x0020 },
+		{ UINT64_C(1) << 34, 0x0e20, 1u << 18, 0x0e20 },
+		{ UINT64_C(1) << 47, 0x1b20, 1u << 31, 0x1b20 },
+		{ UINT64_C(1) << 48, 0x1c20, 0, 0x11c20 },
+		{ 0x100000, 0x0120, 0, 0 }, /* says 2 MiB */
+		{ 0x100000, 0x0026, 0, 0 }, /* BAR 6 */
+		{ 0x100000, 0x0023, 0, 0 }, /* BAR 3, which there is not */
+		{ 0x100000, 0x0000, 0, 0 }, /* no BARs */
+		{ 0x100000, 0x00e0, 0, 0 }, /* seven */
+		{ 0x100000, 0x3f20, 0, 0 }, /* beyond what the register can say */
+		{ 0x100000, 0x0040, 0, 0 }, /* two, the second nonsense */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_REBAR);
+		fake_put32(f->fake, 0x104, 0xfffff0);
+		fake_put32(f->fake, 0x108, rows[i].ctrl);
+		fake_put32(f->fake, 0x110, 0x3f00);
+		f->fake->region[0].size = rows[i].size;
+		fake_put32(f->fake, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_MEM_TYPE_64);
+		make(f);
+		assert_int_equal(rd(f, 0x100, 4),
+				 rows[i].want_ctrl ? PCI_EXT_CAP_ID_REBAR | 1 << 16 : 0);
+		assert_int_equal(rd(f, 0x104, 4), rows[i].want_cap);
+		assert_int_equal(rd(f, 0x108, 4), rows[i].want_ctrl);
+		wr(f, 0x108, 4, 0x0520);
+		wr(f, 0x104, 4, UINT32_MAX);
+		assert_int_equal(rd(f, 0x108, 4), rows[i].want_ctrl);
+		assert_int_equal(f->fake->nr_log, 0);
+		teardown((void **)&f);
+	}
+}
+
+/* Near the end of config space there is no room for what the count says. */
+static void a_resizable_bar_list_that_does_not_fit_is_hidden(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_bar(f->fake, 0, 0x100000, 0);
+	fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_DSN);
+	fake_vfio_ext_cap(f->fake, 0xff0, PCI_EXT_CAP_ID_REBAR);
+	fake_put32(f->fake, 0xff8, 0x0040);
+	make(f);
+	assert_int_equal(rd(f, 0x100, 4), PCI_EXT_CAP_ID_DSN | 1 << 16);
+	assert_int_equal(rd(f, 0xff0, 4), 0);
+}
+
+static void capabilities_that_nobody_knows_are_hidden(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_cap(f->fake, 0x40, 0x77);
+	fake_put32(f->fake, 0x44, 0xdeadbeef);
+	fake_vfio_cap(f->fake, 0x60, PCI_CAP_ID_VNDR);
+	fake_vfio_ext_cap(f->fake, 0x100, 0x777);
+	fake_put32(f->fake, 0x104, 0xdeadbeef);
+	make(f);
+	assert_int_equal(rd(f, PCI_CAPABILITY_LIST, 1), 0x60);
+	assert_int_equal(rd(f, 0x100, 4), 0);
+	wr(f, 0x44, 4, 0);
+	wr(f, 0x104, 4, 0);
+	assert_int_equal(rd(f, 0x44, 4) | rd(f, 0x104, 4), 0);
+	assert_int_equal(f->fake->nr_log, 0);
+}
+
+/* Only the first of a kind that we act on: a second opinion would be one too many. */
+static void of_two_of_a_kind_the_first_counts(void **state)
+{
+	static const uint8_t ids[] = { PCI_CAP_ID_PM, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX,
+				       PCI_CAP_ID_EXP };
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(ids); i++) {
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		f->fake->irq[1].count = f->fake->irq[2].count = 4;
+		fake_vfio_cap(f->fake, 0x40, ids[i]);
+		fake_vfio_cap(f->fake, 0x80, ids[i]);
+		make(f);
+		assert_int_equal(rd(f, PCI_CAPABILITY_LIST, 1), 0x40);
+		assert_int_equal(rd(f, 0x41, 1), 0);
+		teardown((void **)&f);
+	}
+}
+
+/* Capabilities that need what is not there: no vectors, a table in BAR 6, registers beyond the end. */
+static void capabilities_without_what_they_need_are_hidden(void **state)
+{
+	static const struct {
+		uint8_t at, id;
+		uint16_t flags;
+		uint32_t second, count;
+		bool shown;
+	} rows[] = {
+		{ 0x40, PCI_CAP_ID_MSI, 0, 0, 1, true },
+		{ 0x40, PCI_CAP_ID_MSI, 0, 0, 0, false },
+		{ 0xf4, PCI_CAP_ID_MSI, PCI_MSI_FLAGS_64BIT, 0, 1, false },
+		{ 0xf0, PCI_CAP_ID_MSI, PCI_MSI_FLAGS_MASKBIT, 0, 1, false },
+		{ 0xec, PCI_CAP_ID_MSI, PCI_MSI_FLAGS_MASKBIT, 0, 1, true },
+		{ 0x40, PCI_CAP_ID_MSIX, 7, 5, 8, true },
+		{ 0x40, PCI_CAP_ID_MSIX, 7, 6, 8, false },
+		{ 0x40, PCI_CAP_ID_MSIX, 7, 0, 0, false },
+		{ 0xc4, PCI_CAP_ID_EXP, 0x0002, 0, 0, true },
+		{ 0xc8, PCI_CAP_ID_EXP, 0x0002, 0, 0, false },
+		{ 0xc8, PCI_CAP_ID_EXP, 0x0001, 0, 0, true },
+		{ 0xf0, PCI_CAP_ID_EXP, 0x0001, 0, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		fake_vfio_cap(f->fake, rows[i].at, rows[i].id);
+		fake_put16(f->fake, rows[i].at + 2, rows[i].flags);
+		fake_put32(f->fake, rows[i].at + 4, rows[i].second);
+		f->fake->irq[1].count = f->fake->irq[2].count = rows[i].count;
+		make(f);
+		if (rd(f, PCI_CAPABILITY_LIST, 1) != (rows[i].shown ? rows[i].at : 0u))
+			fail_msg("row %zu", i);
+		teardown((void **)&f);
+	}
+}
+
+static void more_messages_than_vectors_are_not_offered(void **state)
+{
+	static const struct {
+		unsigned int log2, count, want;
+	} rows[] = { { 0, 1, 1 }, { 5, 32, 32 }, { 7, 2048, 32 }, { 5, 1, 1 }, { 3, 5, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct fixture *f = NULL;
+
+		setup((void **)&f);
+		fake_vfio_msi(f->fake, 0x40, rows[i].log2, false, true);
+		f->fake->irq[1].count = rows[i].count;
+		make(f);
+		assert_int_equal(berth_vfio_config_caps(f->cfg)->msi_vectors, rows[i].want);
+		assert_int_equal(1u << (rd(f, 0x42, 2) >> 1 & 7), rows[i].want);
+		/* mask bits of the vectors that there are */
+		wr(f, 0x4c, 4, UINT32_MAX);
+		assert_int_equal(rd(f, 0x4c, 4), UINT32_MAX >> (32 - rows[i].want));
+		berth_vfio_config_set_pending(f->cfg, 1);
+		assert_int_equal(rd(f, 0x50, 4), 1);
+		assert_int_equal(f->fake->nr_log, 0);
+		teardown((void **)&f);
+	}
+}
+
+/* D1 and D2 are not there; D3 hot stops decoding, of ports too. */
+static void only_d0_and_d3_exist(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_rich_device(f->fake);
+	make(f);
+	wr(f, PCI_COMMAND, 2, 3);
+	for (unsigned int d = 0; d < 16; d++) {
+		static const uint8_t want[] = { 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 3 };
+
+		wr(f, RICH_PM + PCI_PM_CTRL, 1, 0);
+		wr(f, RICH_PM + PCI_PM_CTRL, 1, d);
+		assert_int_equal(rd(f, RICH_PM + PCI_PM_CTRL, 1) & 3, want[d]);
+		assert_int_equal(berth_vfio_config_mem_on(f->cfg), want[d] == 0);
+		assert_int_equal(berth_vfio_config_io_on(f->cfg), want[d] == 0);
+	}
+	wr(f, RICH_PM + PCI_PM_CTRL, 1, 1); /* from D3 to D1: stays */
+	assert_int_equal(rd(f, RICH_PM + PCI_PM_CTRL, 1) & 3, 3);
+	wr(f, RICH_PM + PCI_PM_CTRL, 1, 0);
+	wr(f, PCI_COMMAND, 2, 0);
+	assert_false(berth_vfio_config_io_on(f->cfg));
+}
+
+/* FLR in the guest: what it wrote is gone, the device is no bus master any more, and the owner hears of it. */
+static void a_guests_reset_resets_what_it_sees(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_rich_device(f->fake);
+	make(f);
+	for (int way = 0; way < 2; way++) {
+		wr(f, PCI_BASE_ADDRESS_0, 4, 0xc0000000);
+		wr(f, PCI_COMMAND, 2, 7);
+		wr(f, RICH_MSIX + 2, 2, 0x8000);
+		if (way == 0)
+			assert_int_equal(wr(f, RICH_EXP + PCI_EXP_DEVCTL, 2, 0x8000 | 0x2810),
+					 BERTH_VFIO_CONFIG_RESET);
+		else
+			assert_int_equal(wr(f, RICH_AF + PCI_AF_CTRL, 1, 1),
+					 BERTH_VFIO_CONFIG_RESET);
+		assert_int_equal(rd(f, PCI_BASE_ADDRESS_0, 4), 0xc);
+		assert_int_equal(rd(f, PCI_COMMAND, 2), 0);
+		assert_int_equal(rd(f, RICH_MSIX + 2, 2), RICH_MSIX_VECTORS - 1);
+		assert_int_equal(fake_get(f->fake, PCI_COMMAND, 2), 3);
+	}
+	assert_int_equal(wr(f, RICH_EXP + PCI_EXP_DEVCTL, 2, 0x2810), 0);
+	/* without the capability the bit means nothing */
+	assert_int_equal(wr(f, RICH_AF + PCI_AF_CTRL, 1, 2), 0);
+}
+
+static void devices_without_flr_have_no_reset_bit(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_rich_device(f->fake);
+	fake_put32(f->fake, RICH_EXP + PCI_EXP_DEVCAP, 0x8fff);
+	fake_put16(f->fake, RICH_AF + PCI_AF_LENGTH, 0x0106);
+	make(f);
+	assert_int_equal(wr(f, RICH_EXP + PCI_EXP_DEVCTL, 2, 0x8000), 0);
+	assert_int_equal(wr(f, RICH_AF + PCI_AF_CTRL, 1, 1), 0);
 }
 
 int main(void)
@@ -467,7 +752,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(shows_the_capabilities_that_it_may),
 		T(a_hidden_first_extended_capability_becomes_a_null_one),
-		T(no_byte_lets_more_through_than_its_masks_say),
+		T(every_bit_of_every_register_does_what_the_model_says),
+		T(no_bit_is_both_ours_and_the_devices),
 		T(msi_and_msix_never_reach_the_device),
 		T(writes_are_never_wider_than_the_guests),
 		T(decoding_is_ours_and_mastering_is_the_devices),
@@ -485,6 +771,15 @@ int main(void)
 		cmocka_unit_test(refuses_bars_that_make_no_sense),
 		T(the_interrupt_pin_follows_what_vfio_has),
 		T(vital_product_data_can_be_read_but_not_written),
+		cmocka_unit_test(resizable_bars_are_pinned),
+		T(a_resizable_bar_list_that_does_not_fit_is_hidden),
+		T(capabilities_that_nobody_knows_are_hidden),
+		cmocka_unit_test(of_two_of_a_kind_the_first_counts),
+		cmocka_unit_test(capabilities_without_what_they_need_are_hidden),
+		cmocka_unit_test(more_messages_than_vectors_are_not_offered),
+		T(only_d0_and_d3_exist),
+		T(a_guests_reset_resets_what_it_sees),
+		T(devices_without_flr_have_no_reset_bit),
 	};
 
 	return cmocka_run_group_tests_name("vfio/config", tests, NULL, NULL);

@@ -9,6 +9,8 @@
  * BAR registers are a shadow with the size's address bits writable, so that sizing works by itself; MSI and MSI-X
  * capabilities are shadow as a whole; the owner acts on what changed (enum berth_vfio_config_touched).
  *
+ * When the guest resets the function (FLR, which VFIO does), the shadow goes back to its beginning and bus mastering off.
+ *
  * Not thread-safe: one access at a time.
  */
 #ifndef BERTH_VFIO_CONFIG_H
@@ -30,6 +32,8 @@ enum berth_vfio_config_touched {
 	BERTH_VFIO_CONFIG_MSI = 1 << 2,
 	BERTH_VFIO_CONFIG_MSIX = 1 << 3,
 	BERTH_VFIO_CONFIG_POWER = 1 << 4,
+	BERTH_VFIO_CONFIG_RESET =
+		1 << 5, /* the guest reset the function (FLR): all of the shadow changed */
 };
 
 /* Where the capabilities are that the owner emulates; offset 0 when the guest has none. */
@@ -38,6 +42,7 @@ struct berth_vfio_config_caps {
 	uint8_t msi;
 	bool msi_64bit;
 	unsigned int msi_vectors; /* what Multiple Message Capable allows: 1 … 32 */
+	uint8_t msi_mask;	  /* mask bits, pending bits 4 further; 0: no per-vector masking */
 	uint8_t msix;
 	unsigned int msix_vectors; /* 1 … 2048 */
 	unsigned int msix_table_bar, msix_pba_bar;
@@ -82,6 +87,8 @@ void berth_vfio_config_masks(const struct berth_vfio_config *cfg, unsigned int o
 const struct berth_vfio_config_caps *berth_vfio_config_caps(const struct berth_vfio_config *cfg);
 const struct berth_vfio_config_bar *berth_vfio_config_bar(const struct berth_vfio_config *cfg,
 							  unsigned int bar);
+/* What the MSI capability's pending bits read; only with msi_mask. */
+void berth_vfio_config_set_pending(struct berth_vfio_config *cfg, uint32_t bits);
 /* There is no INTx after all: the Interrupt Pin register reads 0 from now on. */
 void berth_vfio_config_no_intx(struct berth_vfio_config *cfg);
 
