@@ -106,6 +106,7 @@ WRAP_IRQ := berth_irq_alloc_gsi berth_irq_free_gsi berth_irq_set_msi \
 WRAP_test_barmap := berth_memslot_set berth_memslot_del berth_memslot_on_drop
 WRAP_test_vectors := $(WRAP_IRQ)
 WRAP_test_intx := $(WRAP_IRQ)
+WRAP_test_dev_irqs := $(WRAP_IRQ)
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_sriov := berth_sysfs_write

@@ -63,7 +63,8 @@ static bool msix_pending(void *opaque, unsigned int n)
 {
 	struct berth_dev_irqs *irqs = opaque;
 
-	return berth_vectors_pending(irqs->vectors, n);
+	/* The vectors of MSI are the same ones. */
+	return irqs->mode == IRQ_MSIX && berth_vectors_pending(irqs->vectors, n);
 }
 
 static void commit_vectors(void *opaque)
@@ -114,6 +115,13 @@ static unsigned int msi_nr_wanted(const struct berth_dev_irqs *irqs)
 	return nr < max ? nr : max;
 }
 
+static uint32_t msi_masked(const struct berth_dev_irqs *irqs)
+{
+	unsigned int mask = berth_vfio_config_caps(irqs->cfg)->msi_mask;
+
+	return mask ? berth_vfio_config_shadow(irqs->cfg, mask, 4) : 0;
+}
+
 /* Message data of vector n has n in its low bits (7.7.1.5). */
 static void program_msi(struct berth_dev_irqs *irqs)
 {
@@ -126,8 +134,12 @@ static void program_msi(struct berth_dev_irqs *irqs)
 		addr |= (uint64_t)berth_vfio_config_shadow(irqs->cfg,
 							   caps->msi + PCI_MSI_ADDRESS_HI, 4)
 			<< 32;
-	for (unsigned int n = 0; n < irqs->msi_nr; n++)
-		msix_arm(irqs, n, addr, (data & ~(irqs->msi_nr - 1)) | n);
+	for (unsigned int n = 0; n < irqs->msi_nr; n++) {
+		if (msi_masked(irqs) >> n & 1)
+			berth_vectors_hold(irqs->vectors, n);
+		else
+			msix_arm(irqs, n, addr, (data & ~(irqs->msi_nr - 1)) | n);
+	}
 	commit_vectors(irqs);
 }
 
@@ -298,6 +310,32 @@ void berth_dev_irqs_update(struct berth_dev_irqs *irqs)
 	pthread_mutex_lock(&irqs->lock);
 	update_irq(irqs);
 	pthread_mutex_unlock(&irqs->lock);
+}
+
+void berth_dev_irqs_reset(struct berth_dev_irqs *irqs)
+{
+	pthread_mutex_lock(&irqs->lock);
+	leave_mode(irqs);
+	if (irqs->msix)
+		berth_msix_reset(irqs->msix);
+	update_irq(irqs);
+	pthread_mutex_unlock(&irqs->lock);
+}
+
+void berth_dev_irqs_refresh(struct berth_dev_irqs *irqs, unsigned int offset, unsigned int len)
+{
+	unsigned int mask = berth_vfio_config_caps(irqs->cfg)->msi_mask;
+	uint32_t bits = 0;
+
+	if (!mask || !berth_range_overlaps((struct berth_range){ mask + 4u, 4 },
+					   (struct berth_range){ offset, len }))
+		return;
+	pthread_mutex_lock(&irqs->lock);
+	for (unsigned int n = 0; irqs->mode == IRQ_MSI && n < irqs->msi_nr; n++)
+		if (berth_vectors_pending(irqs->vectors, n))
+			bits |= UINT32_C(1) << n;
+	pthread_mutex_unlock(&irqs->lock);
+	berth_vfio_config_set_pending(irqs->cfg, bits);
 }
 
 struct berth_range berth_dev_irqs_part(const struct berth_dev_irqs *irqs,

@@ -54,6 +54,10 @@ int berth_dev_irqs_plug(struct berth_dev_irqs *irqs, unsigned int gsi, struct be
 
 /* The guest wrote to its MSI or MSI-X capability. */
 void berth_dev_irqs_update(struct berth_dev_irqs *irqs);
+/* The guest reset the function, which config space shows already: tables empty, INTx up. */
+void berth_dev_irqs_reset(struct berth_dev_irqs *irqs);
+/* The guest is about to read config space: bring the pending bits of MSI up to date when they are in it. */
+void berth_dev_irqs_refresh(struct berth_dev_irqs *irqs, unsigned int offset, unsigned int len);
 
 /* Where in BAR @bar a part lies; size 0: not there. */
 struct berth_range berth_dev_irqs_part(const struct berth_dev_irqs *irqs,

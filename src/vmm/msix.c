@@ -36,8 +36,7 @@ int berth_msix_new(struct berth_msix **ret, unsigned int nr, const struct berth_
 	msix->ops = ops;
 	msix->opaque = opaque;
 	msix->nr = nr;
-	for (unsigned int n = 0; n < nr; n++)
-		msix->entries[n].word[CONTROL] = VECTOR_MASKED;
+	berth_msix_reset(msix);
 	*ret = msix;
 	return 0;
 }
@@ -161,4 +160,11 @@ void berth_msix_set_control(struct berth_msix *msix, uint16_t control)
 		armed |= settle(msix, n, false);
 	if (armed)
 		msix->ops->commit(msix->opaque);
+}
+
+void berth_msix_reset(struct berth_msix *msix)
+{
+	berth_msix_set_control(msix, 0);
+	for (unsigned int n = 0; n < msix->nr; n++)
+		msix->entries[n] = (struct entry){ .word[CONTROL] = VECTOR_MASKED };
 }

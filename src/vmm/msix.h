@@ -58,4 +58,7 @@ void berth_msix_pba_read(const struct berth_msix *msix, uint64_t offset, unsigne
 /* The Message Control register changed; of @control only ENABLE and MASKALL matter. */
 void berth_msix_set_control(struct berth_msix *msix, uint16_t control);
 
+/* As after a reset: off, all vectors masked, no messages (6.1.4.2). */
+void berth_msix_reset(struct berth_msix *msix);
+
 #endif

@@ -48,6 +48,7 @@ static uint32_t config_read(struct berth_pci_function *self, unsigned int offset
 	struct berth_passthru *pt = of_function(self);
 
 	berth_dev_bars_settle(pt->bars);
+	berth_dev_irqs_refresh(pt->irqs, offset, len);
 	return berth_vfio_config_read(pt->cfg, offset, len);
 }
 
@@ -61,7 +62,9 @@ static void config_write(struct berth_pci_function *self, unsigned int offset, u
 		berth_dev_bars_bus_master(pt->bars);
 	touched = berth_vfio_config_write(pt->cfg, offset, len, value);
 	berth_dev_bars_update(pt->bars, offset, len, value);
-	if (touched & (BERTH_VFIO_CONFIG_MSI | BERTH_VFIO_CONFIG_MSIX))
+	if (touched & BERTH_VFIO_CONFIG_RESET)
+		berth_dev_irqs_reset(pt->irqs);
+	else if (touched & (BERTH_VFIO_CONFIG_MSI | BERTH_VFIO_CONFIG_MSIX))
 		berth_dev_irqs_update(pt->irqs);
 }
 

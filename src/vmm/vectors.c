@@ -277,7 +277,8 @@ static unsigned int nr_wanted(const struct berth_vectors *v)
 
 static int commit_to_vfio(struct berth_vectors *v, struct berth_err *err)
 {
-	bool fixed = v->noresize[v->index];
+	/* MSI is one block of messages (7.7.1.2) and never grows. */
+	bool fixed = v->noresize[v->index] || v->index == BERTH_VFIO_IRQ_MSI;
 	unsigned int nr = nr_wanted(v);
 	int r = 0;
 

@@ -31,6 +31,18 @@ void fake_irq_reset(void)
 		fake_irq.gsi[g].committed = true;
 }
 
+static void inject(unsigned int g)
+{
+	bool pin = g < BERTH_IRQ_NR_PINS;
+
+	fake_irq.gsi[g].injected++;
+	if (fake_irq.nr_log < FAKE_IRQ_LOG)
+		fake_irq.log[fake_irq.nr_log++] = (struct fake_message){
+			pin ? 0 : fake_irq.gsi[g].now_addr,
+			pin ? g : fake_irq.gsi[g].now_data,
+		};
+}
+
 static bool readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -78,8 +90,11 @@ int __wrap_berth_irq_commit(struct berth_irq *irq, struct berth_err *err)
 	(void)irq;
 	(void)err;
 	fake_irq.nr_commits++;
-	for (unsigned int g = BERTH_IRQ_NR_PINS; g < FAKE_GSIS; g++)
+	for (unsigned int g = BERTH_IRQ_NR_PINS; g < FAKE_GSIS; g++) {
 		fake_irq.gsi[g].committed = fake_irq.gsi[g].allocated && fake_irq.gsi[g].routed;
+		fake_irq.gsi[g].now_addr = fake_irq.gsi[g].addr;
+		fake_irq.gsi[g].now_data = fake_irq.gsi[g].data;
+	}
 	return 0;
 }
 
@@ -97,7 +112,7 @@ int __wrap_berth_irq_attach_fd(struct berth_irq *irq, unsigned int gsi, int even
 	fake_irq.nr_attaches++;
 	/* kvm_irqfd_assign(): what is pending is delivered, the count stays */
 	if (readable(eventfd))
-		fake_irq.gsi[gsi].injected++;
+		inject(gsi);
 	return 0;
 }
 
@@ -108,22 +123,29 @@ void __wrap_berth_irq_detach_fd(struct berth_irq *irq, unsigned int gsi, int eve
 	fake_irq.gsi[gsi].fd = -1;
 }
 
-bool fake_irq_raise(const struct fake_vfio *f, unsigned int index, unsigned int vector)
+void fake_irq_signal(int fd)
 {
 	uint64_t one = 1, count;
-	int fd;
 
-	if (!f->irq[index].enabled || vector >= f->irq[index].nr || f->irq[index].fd[vector] < 0)
-		return false;
-	fd = f->irq[index].fd[vector];
 	assert_int_equal(write(fd, &one, 8), 8);
 	for (unsigned int g = 0; g < FAKE_GSIS; g++) {
 		if (fake_irq.gsi[g].fd != fd)
 			continue;
 		/* irqfd_wakeup(): takes the count out and delivers */
 		assert_int_equal(read(fd, &count, 8), 8);
-		fake_irq.gsi[g].injected++;
+		inject(g);
 	}
+}
+
+bool fake_irq_raise(struct fake_vfio *f, unsigned int index, unsigned int vector)
+{
+	if (!f->irq[index].enabled || vector >= FAKE_VECTORS)
+		return false;
+	if (vector >= f->irq[index].nr || f->irq[index].fd[vector] < 0) {
+		f->irq[index].held[vector] = true;
+		return false;
+	}
+	fake_irq_signal(f->irq[index].fd[vector]);
 	return true;
 }
 

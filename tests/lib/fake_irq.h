@@ -11,17 +11,24 @@
 
 struct fake_vfio;
 
-#define FAKE_GSIS 4096
+#define FAKE_GSIS    4096
+#define FAKE_IRQ_LOG 8192
 
 struct fake_irq {
 	struct {
 		bool allocated, routed, committed;
-		uint64_t addr;
-		uint32_t data;
+		uint64_t addr, now_addr; /* as set; as committed */
+		uint32_t data, now_data;
 		int fd;		 /* attached eventfd, -1 */
 		int resample_fd; /* -1 */
 		unsigned int injected;
 	} gsi[FAKE_GSIS];
+	/* What KVM delivered, in order; a pin shows as address 0 and its number. */
+	struct fake_message {
+		uint64_t addr;
+		uint32_t data;
+	} log[FAKE_IRQ_LOG];
+	unsigned int nr_log;
 	unsigned int nr_commits, nr_attaches;
 	int attach_result; /* when not 0: what the next attach answers */
 };
@@ -29,8 +36,13 @@ struct fake_irq {
 extern struct fake_irq fake_irq;
 
 void fake_irq_reset(void);
-/* The device raises a vector: VFIO signals its eventfd; KVM takes it when attached. Return: was there a signal at all? */
-bool fake_irq_raise(const struct fake_vfio *f, unsigned int index, unsigned int vector);
+/*
+ * The device raises a vector: VFIO signals its eventfd; KVM takes it when attached. What nobody listens to, of an index
+ * that is enabled, the device keeps pending (MSI-X, MSI with masking). Return: was there a signal at all?
+ */
+bool fake_irq_raise(struct fake_vfio *f, unsigned int index, unsigned int vector);
+/* Somebody writes to an eventfd that may be attached. */
+void fake_irq_signal(int fd);
 /* Interrupts that a message's data stands for; counted over all GSIs. */
 unsigned int fake_irq_injected(uint32_t data);
 

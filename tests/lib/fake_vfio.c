@@ -13,6 +13,7 @@
 #include <linux/vfio.h>
 
 #include "base/err.h"
+#include "tests/lib/fake_irq.h"
 
 /* As vfio-pci does: the region index in the high bits of the file offset. */
 #define OFFSET_SHIFT 40
@@ -130,6 +131,7 @@ static int fake_trigger(struct fake_vfio *f, uint32_t index, uint32_t start, uin
 			return -EINVAL;
 		f->irq[index].enabled = false;
 		f->irq[index].nr = 0;
+		memset(f->irq[index].held, 0, sizeof(f->irq[index].held));
 		f->irq[index].nr_disables++;
 		return 0;
 	}
@@ -151,6 +153,13 @@ static int fake_trigger(struct fake_vfio *f, uint32_t index, uint32_t start, uin
 	if (start + count > f->irq[index].nr)
 		f->irq[index].nr = start + count;
 	memcpy(f->irq[index].fd + start, fds, count * sizeof(*fds));
+	/* a handler unmasks the vector in the device, which then sends what it kept */
+	for (uint32_t n = start; n < start + count; n++) {
+		if (f->irq[index].fd[n] < 0 || !f->irq[index].held[n])
+			continue;
+		f->irq[index].held[n] = false;
+		fake_irq_signal(f->irq[index].fd[n]);
+	}
 	return 0;
 }
 

@@ -40,6 +40,8 @@ struct fake_vfio {
 		bool enabled;
 		uint32_t nr; /* vectors enabled */
 		int32_t fd[FAKE_VECTORS];
+		bool held
+			[FAKE_VECTORS]; /* raised while nobody listened: the device's own pending bit */
 		bool masked;
 		int32_t unmask_fd;
 		unsigned int nr_enables, nr_disables, nr_calls;
