@@ -94,6 +94,8 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
 WRAP_test_mem := ioctl
+WRAP_test_prefault := madvise
+WRAP_test_dma_ram := berth_ioas_map berth_ioas_unmap berth_prefault_threads berth_mem_ram_ranges berth_mem_size
 WRAP_test_power := ioctl
 WRAP_test_guest_console := ioctl
 WRAP_test_pci_host := ioctl
@@ -168,7 +170,17 @@ check: ## everything: install what is missing, build, unit, sanitizers, clang, f
 # Small static programs that run inside guests
 GUEST_SRC := $(wildcard tests/lab/guest/*.c)
 GUEST     := $(patsubst tests/lab/guest/%.c,build/guest/%,$(GUEST_SRC))
-guest: $(GUEST) ## the programs that lab tests put into guests
+# Guests without an operating system, one property each
+TINY := $(patsubst tests/lab/guest/tiny/%.c,build/guest/tiny-%.elf,$(filter-out %/tiny.c,$(wildcard tests/lab/guest/tiny/*.c)))
+TINY_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -no-pie -mno-red-zone -mgeneral-regs-only \
+               -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+build/guest/tiny-%.elf: tests/lab/guest/tiny/%.c $(addprefix tests/lab/guest/tiny/,tiny.c start.S tiny.ld tiny.h edu.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TINY_CFLAGS) $(WARN) $(if $(filter 1,$(WERROR)),-Werror) -Wl,-T,tests/lab/guest/tiny/tiny.ld \
+	 -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -o $@ $(filter %.S,$^) $(filter %.c,$^)
+
+guest: $(GUEST) $(TINY) ## the programs that lab tests put into guests
 build/guest/%: tests/lab/guest/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)

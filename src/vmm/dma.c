@@ -10,11 +10,9 @@
 
 #include <linux/kvm.h>
 
-#define BERTH_LOG "vmm/dma"
 #include "base/err.h"
-#include "base/log.h"
 #include "iommu/ioas.h"
-#include "vmm/mem.h"
+#include "vmm/dma_ram.h"
 #include "vmm/vm.h"
 
 /* Groups or devices of one VM; berth_launch has room for fewer. */
@@ -24,7 +22,7 @@ struct berth_dma {
 	struct berth_vm *vm;   /* borrowed */
 	struct berth_ioas *io; /* borrowed */
 	int kvm_vfio_fd;       /* owned, -1 when unset */
-	size_t nr_mapped;      /* of the RAM ranges, from the first on */
+	struct berth_dma_ram ram;
 };
 
 static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
@@ -57,22 +55,6 @@ static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
 	return 0;
 }
 
-static int map_ram(struct berth_dma *dma, struct berth_err *err)
-{
-	size_t nr;
-	const struct berth_mem_range *ram = berth_mem_ram_ranges(berth_vm_mem(dma->vm), &nr);
-
-	for (; dma->nr_mapped < nr; dma->nr_mapped++) {
-		const struct berth_mem_range *r = &ram[dma->nr_mapped];
-		int e = berth_ioas_map(dma->io, (struct berth_range){ r->gpa, r->size }, r->hva,
-				       BERTH_IOAS_READ | BERTH_IOAS_WRITE, err);
-
-		if (e < 0)
-			return berth_err_prefix(err, e, "guest RAM");
-	}
-	return 0;
-}
-
 int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas *io,
 		  struct berth_err *err)
 {
@@ -86,7 +68,7 @@ int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas
 	dma->kvm_vfio_fd = -1;
 	r = tell_kvm(dma, err);
 	if (r == 0)
-		r = map_ram(dma, err);
+		r = berth_dma_ram_map(&dma->ram, io, berth_vm_mem(vm), berth_vm_ram_ready, vm, err);
 	if (r < 0) {
 		berth_dma_free(dma);
 		return r;
@@ -97,20 +79,9 @@ int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas
 
 void berth_dma_free(struct berth_dma *dma)
 {
-	const struct berth_mem_range *ram;
-	size_t nr;
-
 	if (!dma)
 		return;
-	ram = berth_mem_ram_ranges(berth_vm_mem(dma->vm), &nr);
-	while (dma->nr_mapped-- > 0) {
-		const struct berth_mem_range *r = &ram[dma->nr_mapped];
-		struct berth_err err = BERTH_ERR_INIT;
-
-		if (berth_ioas_unmap(dma->io, (struct berth_range){ r->gpa, r->size }, &err) < 0)
-			log_warn("%s; the memory stays pinned until the address space is closed",
-				 err.text);
-	}
+	berth_dma_ram_unmap(&dma->ram);
 	if (dma->kvm_vfio_fd >= 0)
 		close(dma->kvm_vfio_fd);
 	free(dma);

@@ -19,7 +19,8 @@ struct berth_vm;
  * @vm: borrowed, outlives the result; its RAM is complete, its vCPUs have not started
  * @io: borrowed, outlives the result; every group attached
  *
- * Pins all guest RAM. Once per VM, before the first berth_passthru_new().
+ * Faults in and pins all guest RAM (dma_ram.h), and says how far it is (berth_vm_ram_ready()). Once per VM, before the
+ * first berth_passthru_new().
  *
  * Return: 0; -ERANGE guest RAM lies across addresses that the platform reserves; -ENOMEM RLIMIT_MEMLOCK (need and limit in
  *         the sentence); -errno of the kernel.

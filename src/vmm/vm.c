@@ -460,6 +460,14 @@ struct berth_pci_host *berth_vm_pci(struct berth_vm *vm)
 	return vm->pci;
 }
 
+void berth_vm_ram_ready(void *opaque, uint64_t done, uint64_t total)
+{
+	const struct berth_vm *vm = opaque;
+
+	if (vm->config.ram_ready)
+		vm->config.ram_ready(vm->config.ram_opaque, done, total);
+}
+
 int berth_vm_kick_signal(void)
 {
 	return berth_vcpu_signal();

@@ -39,6 +39,9 @@ struct berth_vm; /* opaque */
 #define BERTH_VM_MAX_CMDLINE                                                                       \
 	2047 /* bytes; COMMAND_LINE_SIZE of Linux on x86 is 2048 with the NUL */
 
+/* RAM becomes ready for DMA: bytes so far and in all. On the thread that makes it so, which is the main one. */
+typedef void (*berth_vm_ram_fn)(void *opaque, uint64_t done, uint64_t total);
+
 struct berth_vm_config {
 	int kvm_fd;		/* borrowed; /dev/kvm, opened for reading and writing */
 	uint64_t memory;	/* bytes of RAM, a multiple of 4 KiB */
@@ -56,6 +59,8 @@ struct berth_vm_config {
 	const struct berth_range
 		*reserved; /* borrowed; addresses that RAM and BARs must avoid (IOVA holes) */
 	size_t nr_reserved;
+	berth_vm_ram_fn ram_ready; /* may be NULL */
+	void *ram_opaque;
 };
 
 /* How a VM ended when nothing went wrong. */
@@ -119,6 +124,9 @@ struct berth_bus *berth_vm_mmio(struct berth_vm *vm);
 struct berth_bus *berth_vm_pio(struct berth_vm *vm);
 struct berth_irq *berth_vm_irq(struct berth_vm *vm);
 struct berth_pci_host *berth_vm_pci(struct berth_vm *vm);
+
+/* Tell who wants to know (config.ram_ready). @vm: a struct berth_vm, so that this is a berth_dma_ram_progress_fn. */
+void berth_vm_ram_ready(void *vm, uint64_t done, uint64_t total);
 
 /* The signal that kicks vCPUs; berth_vm_load() installs its empty handler. */
 int berth_vm_kick_signal(void);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmm/dma_ram.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define BERTH_LOG "vmm/dma"
+#include "base/err.h"
+#include "base/log.h"
+#include "iommu/ioas.h"
+#include "vmm/mem.h"
+#include "vmm/prefault.h"
+
+#define SLICE                                                                                      \
+	(UINT64_C(64)                                                                              \
+	 << 20) /* of a thread that faults in: short enough that the first piece is soon there */
+#define MAX_RANGES 64 /* more than berth_mem has */
+
+/*
+ * As few pieces as will do: 1 GiB each, or so much that BERTH_DMA_RAM_MAX_PIECES are enough for all ranges together, of which
+ * each may begin and end with a piece that is not whole.
+ */
+static uint64_t piece_size(uint64_t total, size_t nr_ranges)
+{
+	uint64_t pieces = BERTH_DMA_RAM_MAX_PIECES - 2 * nr_ranges;
+	uint64_t each = (total + pieces - 1) / pieces;
+
+	return (each + BERTH_DMA_RAM_PIECE - 1) / BERTH_DMA_RAM_PIECE * BERTH_DMA_RAM_PIECE;
+}
+
+/* From @at to the next address that is a multiple of @piece, so that each but the first starts at one. */
+static uint64_t piece_at(const struct berth_mem_range *r, uint64_t offset, uint64_t piece)
+{
+	uint64_t to_border = piece - (r->gpa + offset) % piece, left = r->size - offset;
+
+	return left < to_border ? left : to_border;
+}
+
+static int map_range(struct berth_dma_ram *ram, const struct berth_mem_range *r, uint64_t piece,
+		     struct berth_prefault *prefault, uint64_t *done, uint64_t total,
+		     berth_dma_ram_progress_fn progress, void *opaque, struct berth_err *err)
+{
+	for (uint64_t offset = 0; offset < r->size;) {
+		struct berth_range at = { r->gpa + offset, piece_at(r, offset, piece) };
+		int e = berth_prefault_wait(prefault, *done + at.size, err);
+
+		if (e == 0)
+			e = berth_ioas_map(ram->io, at, (char *)r->hva + offset,
+					   BERTH_IOAS_READ | BERTH_IOAS_WRITE, err);
+		if (e < 0)
+			return berth_err_prefix(err, e, "guest RAM");
+		assert(ram->nr < BERTH_DMA_RAM_MAX_PIECES);
+		ram->maps[ram->nr++] = at;
+		offset += at.size;
+		*done += at.size;
+		if (progress)
+			progress(opaque, *done, total);
+	}
+	return 0;
+}
+
+int berth_dma_ram_map(struct berth_dma_ram *ret, struct berth_ioas *io, const struct berth_mem *mem,
+		      berth_dma_ram_progress_fn progress, void *opaque, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_prefault_freep) struct berth_prefault *prefault = NULL;
+	struct berth_prefault_range ranges[MAX_RANGES];
+	uint64_t total = berth_mem_size(mem), done = 0, piece;
+	size_t nr;
+	const struct berth_mem_range *ram = berth_mem_ram_ranges(mem, &nr);
+	int r;
+
+	*ret = (struct berth_dma_ram){ .io = io };
+	if (nr > MAX_RANGES)
+		return berth_err_set(err, -E2BIG, "guest RAM: in %zu pieces, too many", nr);
+	for (size_t i = 0; i < nr; i++)
+		ranges[i] = (struct berth_prefault_range){ ram[i].hva, ram[i].size };
+	piece = piece_size(total, nr);
+	r = berth_prefault_start(&prefault, ranges, nr, SLICE, berth_prefault_threads(), err);
+	for (size_t i = 0; r == 0 && i < nr; i++)
+		r = map_range(ret, &ram[i], piece, prefault, &done, total, progress, opaque, err);
+	return r;
+}
+
+void berth_dma_ram_unmap(struct berth_dma_ram *ram)
+{
+	while (ram->nr > 0) {
+		struct berth_err err = BERTH_ERR_INIT;
+
+		if (berth_ioas_unmap(ram->io, ram->maps[--ram->nr], &err) < 0)
+			log_warn("%s; the memory stays pinned until the address space is closed",
+				 err.text);
+	}
+}
