@@ -61,8 +61,8 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
 static int reset_before_use(struct berth_vm_devices *d, struct berth_err *err)
 {
 	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
-	int r = berth_reset_devices(d->io, d->devs, d->claim->nr_devs, BERTH_RESET_BEFORE_USE,
-				    results, err);
+	int r = berth_reset_devices(d->host, d->io, d->devs, d->claim->nr_devs,
+				    BERTH_RESET_BEFORE_USE, results, err);
 
 	for (size_t i = 0; i < d->claim->nr_devs; i++)
 		log_info("%s", results[i].sentence);
@@ -204,8 +204,8 @@ static int reset_after_use(struct berth_vm_devices *d, struct berth_err *err)
 	int r = 0;
 
 	if (d->used)
-		r = berth_reset_devices(d->io, d->devs, c->nr_devs, BERTH_RESET_AFTER_USE, results,
-					err);
+		r = berth_reset_devices(d->host, d->io, d->devs, c->nr_devs, BERTH_RESET_AFTER_USE,
+					results, err);
 	for (size_t i = 0; i < c->nr_devs; i++) {
 		c->devs[i].reset_ok = !d->used || results[i].proven;
 		snprintf(c->devs[i].reset_how, sizeof(c->devs[i].reset_how), "%s",

@@ -90,7 +90,7 @@ static int by_vfio(struct berth_manager *m, const struct berth_device *const *de
 	for (size_t i = 0; i < nr && r == 0; i++)
 		r = berth_vfio_device_open(&open[i], io, devs[i]->bdf, err);
 	if (r == 0)
-		r = berth_reset_devices(io, open, nr, BERTH_RESET_AFTER_USE, results, err);
+		r = berth_reset_devices(m->host, io, open, nr, BERTH_RESET_AFTER_USE, results, err);
 	for (size_t i = 0; i < nr; i++)
 		berth_vfio_device_close(open[i]);
 	berth_ioas_close(io);

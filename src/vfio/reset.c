@@ -19,9 +19,10 @@
 #include "vfio/caps.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
+#include "vfio/proof.h"
 #include "vfio/region.h"
+#include "vfio/scrub.h"
 
-#define NO_ANSWER UINT32_MAX
 /* More functions than this on one bus need ARI and are VFs, which no bus reset is for. */
 #define MAX_DEPENDENTS 256
 /* PCIe Base 6.0, 6.6.1: a function answers within 1 s of the end of a reset. */
@@ -62,21 +63,22 @@ static const char *in_words(enum berth_reset_method method)
 	return "?";
 }
 
-/* A function's config space, through VFIO or sysfs. */
+/* A function's config space. Written through VFIO while it is open, else through sysfs. */
 struct view {
+	const struct berth_host *host; /* read through its sysfs; NULL: through VFIO */
 	struct berth_vfio_device *dev; /* NULL: fd */
 	int fd;
+	struct berth_bdf at;
 };
 
-static void view_read(const struct view *v, uint8_t *buf, size_t len)
+static size_t view_read(const struct view *v, uint8_t *buf, size_t len)
 {
+	if (v->host)
+		return berth_proof_read(v->host, v->at, buf, len);
 	memset(buf, 0xff, len);
-	if (v->dev)
-		berth_vfio_region_read(v->dev,
-				       berth_vfio_device_region(v->dev, BERTH_VFIO_REGION_CONFIG),
-				       0, buf, len);
-	else if (pread(v->fd, buf, len, 0) != (ssize_t)len)
-		memset(buf, 0xff, len);
+	berth_vfio_region_read(v->dev, berth_vfio_device_region(v->dev, BERTH_VFIO_REGION_CONFIG),
+			       0, buf, len);
+	return len;
 }
 
 static void view_write16(const struct view *v, unsigned int offset, uint16_t value)
@@ -94,12 +96,6 @@ static uint16_t get16(const uint8_t *config, unsigned int at)
 	return (uint16_t)(config[at] | config[at + 1] << 8);
 }
 
-/* VFs have no vendor id of their own (9.3.4.1.1: FFFFh), but a status register. */
-static bool answers(const uint8_t *config)
-{
-	return get16(config, PCI_STATUS) != 0xffff;
-}
-
 /*
  * Before a reset: no decoding, no DMA, full power. A reset restores the registers that the kernel saved just before it, so
  * this also decides what they are afterwards.
@@ -110,7 +106,7 @@ static void quiesce(const struct view *v)
 	uint16_t pm;
 
 	view_read(v, config, sizeof(config));
-	if (!answers(config))
+	if (get16(config, PCI_STATUS) == 0xffff)
 		return;
 	view_write16(v, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	pm = berth_caps_find(config, sizeof(config), PCI_CAP_ID_PM);
@@ -120,50 +116,41 @@ static void quiesce(const struct view *v)
 			     get16(config, pm + PCI_PM_CTRL) & ~PCI_PM_CTRL_STATE_MASK);
 }
 
-static void wait_for_answer(const struct view *v, uint8_t config[static BERTH_CONFIG_PCI])
-{
-	static const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-
-	for (int ms = 0; ms <= ANSWER_MS; ms += POLL_MS) {
-		view_read(v, config, BERTH_CONFIG_PCI);
-		if (answers(config))
-			return;
-		nanosleep(&pause, NULL);
-	}
-}
-
 /* Read back what a reset must have left, and say it. @any_power: idle functions under runtime PM may be in D3hot. */
 static void verify(const struct view *v, const char *name, bool any_power,
 		   struct berth_reset_result *ret)
 {
+	static const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
 	uint8_t config[BERTH_CONFIG_PCI];
 	const char *how = in_words(ret->method), *flaw = NULL;
-	uint16_t pm;
+	char by[sizeof(ret->by) + 4] = "";
 
-	ret->proven = false;
-	wait_for_answer(v, config);
-	pm = berth_caps_find(config, sizeof(config), PCI_CAP_ID_PM);
-	if (!answers(config))
-		flaw = "does not answer";
-	else if (get16(config, PCI_COMMAND) & PCI_COMMAND_MASTER)
-		flaw = "is still a bus master";
-	else if (!any_power && pm && pm + PCI_PM_CTRL + 2u <= sizeof(config) &&
-		 (get16(config, pm + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK))
-		flaw = "is not in power state D0";
-	if (flaw) {
-		snprintf(ret->sentence, sizeof(ret->sentence), "%s: %s, but it %s", name, how,
-			 flaw);
-		return;
+	if (strcmp(ret->by, berth_reset_method_name(ret->method)) != 0)
+		snprintf(by, sizeof(by), " (%s)", ret->by);
+	for (int ms = 0; ms <= ANSWER_MS; ms += POLL_MS) {
+		view_read(v, config, sizeof(config));
+		ret->checks =
+			berth_proof_state(config, sizeof(config), v->host, v->at, any_power, &flaw);
+		if ((ret->checks & BERTH_PROOF_ANSWERS) && (ret->checks & BERTH_PROOF_PENDING))
+			break;
+		nanosleep(&pause, NULL);
 	}
-	ret->proven = ret->method != BERTH_RESET_NONE;
-	snprintf(ret->sentence, sizeof(ret->sentence), "%s: %s, answers, bus mastering off%s", name,
-		 how, any_power ? "" : ", D0");
+	ret->proven = !flaw;
+	if (flaw)
+		snprintf(ret->sentence, sizeof(ret->sentence), "%s: %s%s, but it %s", name, how, by,
+			 flaw);
+	else
+		snprintf(ret->sentence, sizeof(ret->sentence),
+			 "%s: %s%s, answers, bus mastering off%s", name, how, by,
+			 any_power ? "" : ", D0");
 }
 
 static void unproven(struct berth_reset_result *ret, const char *name, const char *why)
 {
 	ret->method = BERTH_RESET_NONE;
+	snprintf(ret->by, sizeof(ret->by), "none");
 	ret->proven = false;
+	ret->checks = 0;
 	snprintf(ret->sentence, sizeof(ret->sentence), "%s: no reset: %s", name, why);
 }
 
@@ -235,40 +222,102 @@ static int hot_reset(struct berth_ioas *io, struct berth_vfio_device *dev,
 	return r;
 }
 
-/* One bus reset for @devs[i] and whoever of @devs shares its bus. */
-static void reset_by_bus(struct berth_ioas *io, struct berth_vfio_device *const *devs, size_t nr,
-			 size_t i, struct berth_reset_result *results)
-{
-	struct berth_vfio_dependent list[MAX_DEPENDENTS];
-	char why[160] = "";
-	size_t nr_list;
+/* What one call to berth_reset_devices() is about. */
+struct job {
+	const struct berth_host *host; /* or NULL */
+	struct berth_ioas *io;
+	struct berth_vfio_device *const *devs;
+	size_t nr;
+	enum berth_reset_when when;
+	struct berth_reset_result *results;
+};
 
-	if (hot_reset(io, devs[i], list, &nr_list, why, sizeof(why)) < 0) {
-		unproven(&results[i], berth_vfio_device_name(devs[i]), why);
-		return;
-	}
-	for (size_t j = 0; j < nr; j++)
-		for (size_t k = 0; k < nr_list; k++)
-			if (berth_bdf_eq(berth_vfio_device_bdf(devs[j]), list[k].at))
-				results[j].method = BERTH_RESET_HOT;
-	results[i].method = BERTH_RESET_HOT;
+static bool is_vf(const struct job *job, size_t i)
+{
+	return job->host && berth_sysfs_exists(job->host, "bus/pci/devices/%s/physfn",
+					       berth_vfio_device_name(job->devs[i]));
 }
 
-static void reset_by_itself(struct berth_vfio_device *dev, enum berth_reset_when when,
-			    struct berth_reset_result *result)
+/* Which way the kernel tries first; "" unknown. Documentation/ABI/testing/sysfs-bus-pci, reset_method. */
+static void first_method(const struct berth_host *host, const char *name, char *buf, size_t size)
 {
-	void *ctx;
-	const struct berth_vfio_ops *ops = berth_vfio_device_ops(dev, &ctx);
+	buf[0] = '\0';
+	if (host && berth_sysfs_read(host, buf, size, "bus/pci/devices/%s/reset_method", name) > 0)
+		buf[strcspn(buf, " \n")] = '\0';
+}
+
+/* Only a change of power state: the last resort, since many devices keep nearly everything through it. */
+static bool is_weak(const struct job *job, size_t i)
+{
+	return strcmp(job->results[i].by, "pm") == 0;
+}
+
+/* One bus reset for function @i and whoever shares its bus. Return: 0; -errno, and @why. */
+static int reset_by_bus(const struct job *job, size_t i, char *why, size_t size)
+{
+	struct berth_vfio_dependent list[MAX_DEPENDENTS];
+	size_t nr_list;
 	int r;
+
+	if (is_vf(job, i)) {
+		snprintf(why, size,
+			 "not by itself, and a virtual function is never reset by its bus");
+		return -EPERM;
+	}
+	r = hot_reset(job->io, job->devs[i], list, &nr_list, why, size);
+	if (r < 0)
+		return r;
+	for (size_t j = 0; j < job->nr; j++) {
+		bool on_it = j == i;
+
+		for (size_t k = 0; k < nr_list; k++)
+			on_it |= berth_bdf_eq(berth_vfio_device_bdf(job->devs[j]), list[k].at);
+		if (!on_it)
+			continue;
+		job->results[j].method = BERTH_RESET_HOT;
+		snprintf(job->results[j].by, sizeof(job->results[j].by), "hot");
+	}
+	return 0;
+}
+
+/* Return: 0; -errno of the kernel. */
+static int reset_by_itself(const struct job *job, size_t i)
+{
+	struct berth_reset_result *result = &job->results[i];
+	void *ctx;
+	const struct berth_vfio_ops *ops = berth_vfio_device_ops(job->devs[i], &ctx);
+	int r = 0;
 
 	/* The flag is set by vfio_pci_core_enable() exactly when its reset of the device, at open, succeeded. */
 	result->method = BERTH_RESET_OPEN;
-	if (when == BERTH_RESET_BEFORE_USE)
-		return;
-	result->method = BERTH_RESET_FUNCTION;
-	r = ops->reset(ctx);
+	if (job->when != BERTH_RESET_BEFORE_USE) {
+		result->method = BERTH_RESET_FUNCTION;
+		r = ops->reset(ctx);
+	}
+	if (!*result->by)
+		snprintf(result->by, sizeof(result->by), "%s",
+			 berth_reset_method_name(result->method));
+	return r;
+}
+
+/* The ladder for one function. */
+static void reset_one(const struct job *job, size_t i)
+{
+	struct berth_reset_result *result = &job->results[i];
+	const char *name = berth_vfio_device_name(job->devs[i]);
+	bool alone = berth_vfio_device_can_reset(job->devs[i]);
+	bool bus_first = !alone || (is_weak(job, i) && job->when == BERTH_RESET_AFTER_USE);
+	char why[160] = "";
+	int r = -ENOTTY;
+
+	if (bus_first)
+		r = reset_by_bus(job, i, why, sizeof(why));
+	if (r < 0 && alone)
+		r = reset_by_itself(job, i);
+	if (r < 0 && alone && !bus_first && reset_by_bus(job, i, why, sizeof(why)) == 0)
+		r = 0;
 	if (r < 0)
-		unproven(result, berth_vfio_device_name(dev), strerror(-r));
+		unproven(result, name, alone ? strerror(-r) : why);
 }
 
 static void interrupts_off(struct berth_vfio_device *dev)
@@ -277,29 +326,75 @@ static void interrupts_off(struct berth_vfio_device *dev)
 		berth_vfio_irq_disable(dev, (enum berth_vfio_irq_index)i);
 }
 
-int berth_reset_devices(struct berth_ioas *io, struct berth_vfio_device *const *devs, size_t nr,
+static struct view view_of(const struct job *job, size_t i)
+{
+	return (struct view){ .host = job->host,
+			      .dev = job->devs[i],
+			      .at = berth_vfio_device_bdf(job->devs[i]) };
+}
+
+/* What the reset is known to leave behind. */
+static void scrub(const struct job *job, size_t i)
+{
+	struct berth_reset_result *result = &job->results[i];
+	struct berth_err why = BERTH_ERR_INIT;
+	size_t len = strlen(result->sentence);
+	int r = berth_scrub(job->io, job->devs[i], &why);
+
+	if (r == BERTH_ABSENT)
+		return;
+	if (r == 0) {
+		result->checks |= BERTH_PROOF_SCRUB;
+		snprintf(result->sentence + len, sizeof(result->sentence) - len, ", scrubbed");
+		return;
+	}
+	result->proven = false;
+	snprintf(result->sentence, sizeof(result->sentence), "%s", why.text);
+}
+
+static void start(const struct job *job, size_t i)
+{
+	struct view v = view_of(job, i);
+
+	memset(&job->results[i], 0, sizeof(job->results[i]));
+	first_method(job->host, berth_vfio_device_name(job->devs[i]), job->results[i].by,
+		     sizeof(job->results[i].by));
+	interrupts_off(job->devs[i]);
+	quiesce(&v);
+}
+
+static void finish(const struct job *job, size_t i)
+{
+	struct view v = view_of(job, i);
+
+	if (job->results[i].method != BERTH_RESET_NONE)
+		verify(&v, berth_vfio_device_name(job->devs[i]), false, &job->results[i]);
+	if (job->results[i].proven)
+		scrub(job, i);
+}
+
+int berth_reset_devices(const struct berth_host *host, struct berth_ioas *io,
+			struct berth_vfio_device *const *devs, size_t nr,
 			enum berth_reset_when when, struct berth_reset_result *results,
 			struct berth_err *err)
 {
+	const struct job job = { host, io, devs, nr, when, results };
 	int ret = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		memset(&results[i], 0, sizeof(results[i]));
-		interrupts_off(devs[i]);
-		quiesce(&(struct view){ .dev = devs[i] });
-	}
+	for (size_t i = 0; i < nr; i++)
+		start(&job, i);
 	/* Buses first: what shares one with a function that needs it is then done. */
-	for (size_t i = 0; i < nr; i++)
-		if (!berth_vfio_device_can_reset(devs[i]) && results[i].method != BERTH_RESET_HOT)
-			reset_by_bus(io, devs, nr, i, results);
-	for (size_t i = 0; i < nr; i++)
-		if (berth_vfio_device_can_reset(devs[i]) && results[i].method != BERTH_RESET_HOT)
-			reset_by_itself(devs[i], when, &results[i]);
 	for (size_t i = 0; i < nr; i++) {
-		if (results[i].method != BERTH_RESET_NONE)
-			verify(&(struct view){ .dev = devs[i] }, berth_vfio_device_name(devs[i]),
-			       false, &results[i]);
-		if (!results[i].proven)
+		if (!berth_vfio_device_can_reset(devs[i]) && results[i].method != BERTH_RESET_HOT)
+			reset_one(&job, i);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		if (berth_vfio_device_can_reset(devs[i]) && results[i].method != BERTH_RESET_HOT)
+			reset_one(&job, i);
+	}
+	for (size_t i = 0; i < nr; i++) {
+		finish(&job, i);
+		if (!results[i].proven && ret == 0)
 			ret = berth_err_set(err, BERTH_REFUSED, "%s", results[i].sentence);
 	}
 	return ret;
@@ -312,14 +407,26 @@ static int sysfs_not_reset(struct berth_reset_result *ret, const char *name, con
 	return berth_err_set(err, BERTH_REFUSED, "%s", ret->sentence);
 }
 
+static bool needs_scrub(const struct berth_host *host, const char *name)
+{
+	uint64_t vendor = 0, device = 0, class = 0;
+
+	if (berth_sysfs_read_u64(host, &vendor, "bus/pci/devices/%s/vendor", name) < 0 ||
+	    berth_sysfs_read_u64(host, &device, "bus/pci/devices/%s/device", name) < 0 ||
+	    berth_sysfs_read_u64(host, &class, "bus/pci/devices/%s/class", name) < 0)
+		return true; /* unknown */
+	return berth_scrub_needed((uint16_t)vendor, (uint16_t)device, (uint32_t) class);
+}
+
 int berth_reset_sysfs(const struct berth_host *host, struct berth_bdf at, unsigned int deadline_ms,
 		      struct berth_reset_result *ret, struct berth_err *err)
 {
 	char name[BERTH_BDF_LEN], path[64];
 	BERTH_CLEANUP(berth_closep) int fd = -1;
 	struct berth_err why = BERTH_ERR_INIT;
-	struct view v = { .dev = NULL };
+	struct view v = { .host = host, .at = at };
 
+	memset(ret, 0, sizeof(*ret));
 	berth_bdf_format(at, name);
 	if (!berth_sysfs_exists(host, "bus/pci/devices/%s", name))
 		return berth_err_set(err, -ENOENT, "%s: no such function", name);
@@ -334,6 +441,14 @@ int berth_reset_sysfs(const struct berth_host *host, struct berth_bdf at, unsign
 	if (berth_sysfs_write(host, "1", deadline_ms, &why, "bus/pci/devices/%s/reset", name) < 0)
 		return sysfs_not_reset(ret, name, why.text, err);
 	ret->method = BERTH_RESET_SYSFS;
+	first_method(host, name, ret->by, sizeof(ret->by));
 	verify(&v, name, true, ret);
+	if (ret->proven && needs_scrub(host, name)) {
+		ret->proven = false;
+		snprintf(ret->sentence, sizeof(ret->sentence),
+			 "%s: reset, but that leaves what a guest wrote in it, and overwriting it "
+			 "takes vfio-pci",
+			 name);
+	}
 	return ret->proven ? 0 : berth_err_set(err, BERTH_REFUSED, "%s", ret->sentence);
 }

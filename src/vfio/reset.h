@@ -3,8 +3,12 @@
  * Reset with proof: bring functions into a known state before and after use, and check that it worked.
  *
  * The kernel's word is not enough: a reset may be skipped or fail silently (vfio_pci_core_enable() and _disable() swallow
- * failures). So: switch off memory, I/O and bus mastering; reset; read back that the function answers, is in D0 and is not
- * a bus master. A function whose reset is not proven must not go to another tenant.
+ * failures). So: switch off memory, I/O and bus mastering; reset; read back (vfio/proof.h); overwrite what is known to
+ * survive (vfio/scrub.h). A function whose reset is not proven must not go to another tenant.
+ *
+ * The ladder, best first: the function's own reset where it is a real one (device specific, ACPI, FLR; the kernel's order is
+ * in its `reset_method`, which an administrator may set); the bus, when every function on it is ours; the function's own
+ * where that is only a change of power state. Virtual functions are never reset by their bus.
  */
 #ifndef BERTH_VFIO_RESET_H
 #define BERTH_VFIO_RESET_H
@@ -29,8 +33,11 @@ enum berth_reset_method {
 
 struct berth_reset_result {
 	enum berth_reset_method method;
+	char by[24]; /* for the record: "flr", "bus", "pm", "device_specific", …; "hot" for a bus with all on it; "none" */
+	unsigned int checks; /* enum berth_proof_check: what was read back and found right */
 	bool proven;
-	char sentence[256]; /* "0000:03:00.0: reset by …, answers, D0, bus master off" or why not */
+	char sentence
+		[256]; /* "0000:03:00.0: function reset (flr), answers, bus mastering off, D0" or why not */
 };
 
 enum berth_reset_when {
@@ -43,16 +50,18 @@ const char *berth_reset_method_name(enum berth_reset_method method);
 
 /**
  * berth_reset_devices() - reset the functions of one VM
+ * @host: what its sysfs says counts, past VFIO's emulation of configuration space; NULL: only what VFIO shows
  * @io: the address space that they are attached to; gives the groups that we own
  * @devs: all functions of the VM that are held
  * @results: @nr of them, written also on failure
  *
- * A function that cannot be reset alone is reset by its bus, once for all functions on it, when every function on that bus
- * is in a group of @io. Interrupts of @devs are off afterwards. Takes 100 ms per reset at the least (PCIe Base 6.0, 6.6.2).
+ * A bus is reset once for all functions on it, and only when every one of them is in a group of @io. Interrupts of @devs are
+ * off afterwards. Takes 100 ms per reset at the least (PCIe Base 6.0, 6.6.2).
  *
  * Return: 0 all proven; BERTH_REFUSED at least one is not: its result says why, @err names the first.
  */
-int berth_reset_devices(struct berth_ioas *io, struct berth_vfio_device *const *devs, size_t nr,
+int berth_reset_devices(const struct berth_host *host, struct berth_ioas *io,
+			struct berth_vfio_device *const *devs, size_t nr,
 			enum berth_reset_when when, struct berth_reset_result *results,
 			struct berth_err *err);
 
@@ -61,7 +70,7 @@ int berth_reset_devices(struct berth_ioas *io, struct berth_vfio_device *const *
  * @deadline_ms: for the write to sysfs; usually BERTH_SYSFS_DEADLINE_MS
  *
  * For after a crash of the process that held it. The function may be bound to vfio-pci or to nothing; not for a function
- * with a driver at work.
+ * with a driver at work. What needs to be scrubbed (vfio/scrub.h) is not proven by this: that takes VFIO.
  *
  * Return: 0 proven; BERTH_REFUSED not proven, *ret and @err say why; -ENOENT no such function.
  */

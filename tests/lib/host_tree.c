@@ -235,6 +235,12 @@ static void write_attributes(const struct host_tree *tree, const char *dir,
 		       fn->driver ? "DRIVER=" : "", fn->driver ? fn->driver : "",
 		       fn->driver ? "\n" : "", fn->class, fn->vendor, fn->device, fn->bdf,
 		       fn->vendor, fn->device);
+	join(path, "%s/vendor", dir);
+	host_tree_file(tree, path, "0x%04x\n", fn->vendor);
+	join(path, "%s/device", dir);
+	host_tree_file(tree, path, "0x%04x\n", fn->device);
+	join(path, "%s/class", dir);
+	host_tree_file(tree, path, "0x%06x\n", fn->class);
 	join(path, "%s/numa_node", dir);
 	host_tree_file(tree, path, "%d\n", fn->numa - 1);
 	join(path, "%s/driver_override", dir);

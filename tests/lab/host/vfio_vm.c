@@ -69,7 +69,7 @@ static void reset(struct run *run, enum berth_reset_when when, const char *what)
 	struct berth_reset_result results[MAX_DEVS];
 	struct berth_err err = BERTH_ERR_INIT;
 
-	berth_reset_devices(run->io, run->dev, run->nr, when, results, &err);
+	berth_reset_devices(NULL, run->io, run->dev, run->nr, when, results, &err);
 	for (size_t i = 0; i < run->nr; i++)
 		printf("%s: %s: %s\n", what, results[i].proven ? "proven" : "NOT PROVEN",
 		       results[i].sentence);
