@@ -132,7 +132,7 @@ static void a_newer_format_is_refused(void **state)
 	sql(dir, "PRAGMA user_version=99");
 	assert_int_equal(open_result(dir, true, &err), -EPROTO);
 	assert_non_null(
-		strstr(err.text, "written by a newer berth (format 99, this one knows up to 1)"));
+		strstr(err.text, "written by a newer berth (format 99, this one knows up to 2)"));
 	assert_int_equal(open_result(dir, false, &err), -EPROTO);
 }
 

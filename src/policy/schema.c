@@ -73,7 +73,22 @@ static const char version_1[] =
 	" became TEXT,"
 	" reason TEXT) STRICT;";
 
-static const char *const versions[] = { version_1 };
+/* What resets have shown; about a device, not about an assignment, which may have ended long ago. */
+static const char version_2[] = "CREATE TABLE evidence("
+				" seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+				" time INTEGER NOT NULL,"
+				" path TEXT NOT NULL CHECK(path <> ''),"
+				" bdf TEXT NOT NULL,"
+				" vm TEXT NOT NULL,"
+				" after INTEGER NOT NULL CHECK(after IN (0, 1)),"
+				" method TEXT NOT NULL CHECK(method <> ''),"
+				" checked TEXT NOT NULL,"
+				" proven INTEGER NOT NULL CHECK(proven IN (0, 1)),"
+				" sentence TEXT NOT NULL,"
+				" image TEXT) STRICT;"
+				"CREATE INDEX evidence_of ON evidence(path, seq);";
+
+static const char *const versions[] = { version_1, version_2 };
 
 const struct berth_db_format berth_schema = {
 	.noun = "ledger",
