@@ -6,10 +6,13 @@
 #include "tests/cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/pci_regs.h>
 
 #include "base/err.h"
 #include "base/host.h"
@@ -21,7 +24,9 @@
 #include "manager/recover.h"
 #include "manager/release.h"
 #include "manager/report.h"
+#include "manager/sanitise.h"
 #include "manager/status.h"
+#include "policy/evidence.h"
 #include "tests/lib/fake_pci.h"
 #include "vfio/netdev.h"
 #include "vfio/vf_net.h"
@@ -843,15 +848,21 @@ static struct berth_vm_claim *claim(struct fixture *f, const char *vm, const cha
 	return c;
 }
 
-static void unclaim(struct fixture *f, struct berth_vm_claim *c, bool reset_ok)
+static void unclaim_gives(struct fixture *f, struct berth_vm_claim *c, bool reset_ok, int want,
+			  struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
 
 	for (size_t i = 0; i < c->nr_devs; i++)
-		c->devs[i].reset_ok = reset_ok;
-	assert_int_equal(berth_manager_unclaim(m, c, NULL, NULL), 0);
+		c->devs[i].reset.proven = reset_ok;
+	assert_int_equal(berth_manager_unclaim(m, c, NULL, err), want);
 	berth_vm_claim_free(c);
+}
+
+static void unclaim(struct fixture *f, struct berth_vm_claim *c, bool reset_ok)
+{
+	unclaim_gives(f, c, reset_ok, 0, NULL);
 }
 
 static void a_run_takes_and_gives_back(void **state)
@@ -931,7 +942,9 @@ static void no_proven_reset_means_quarantine(void **state)
 	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/reset");
 	fake_process(f, 500);
 	c = claim(f, "t1", NIC, 500, 0);
-	unclaim(f, c, false);
+	unclaim_gives(f, c, false, -EUCLEAN, &err);
+	assert_non_null(strstr(err.text, "it is quarantined"));
+	err = (struct berth_err)BERTH_ERR_INIT;
 	expect_state(f, "quarantined");
 	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
 	assert_non_null(strstr(err.text, "quarantined"));
@@ -939,7 +952,7 @@ static void no_proven_reset_means_quarantine(void **state)
 	assert_int_equal(release(f, NULL, NIC, &err), BERTH_REFUSED);
 	assert_non_null(strstr(err.text, "--unclean"));
 	/* Its own VM may have it again. */
-	unclaim(f, claim(f, "t1", NIC, 500, 0), false);
+	unclaim_gives(f, claim(f, "t1", NIC, 500, 0), false, -EUCLEAN, NULL);
 	expect_state(f, "quarantined");
 	m = open_manager(f, BERTH_MANAGER_CHANGE);
 	assert_int_equal(berth_manager_release(m, NULL, &dev, 1,
@@ -948,6 +961,100 @@ static void no_proven_reset_means_quarantine(void **state)
 			 0);
 	berth_manager_close(m);
 	expect_untouched(f, "after release --unclean");
+}
+
+/* Write into the configuration space of @bdf. */
+static void set_config(struct fixture *f, const char *bdf, unsigned int at, uint16_t value)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "bus/pci/devices/%s/config", bdf);
+	fd = openat(f->host->sys_fd, path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, &value, 2, at), 2);
+	close(fd);
+}
+
+/* The newest evidence about the device that @c has first. */
+static struct berth_evidence evidence(struct fixture *f, const char *path)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	struct berth_evidence e;
+
+	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL), 0);
+	assert_int_equal(berth_evidence_last(ledger, path, &e, NULL), 0);
+	return e;
+}
+
+/* A claim whose devices were reset before use, by "flr", and recorded. */
+static struct berth_vm_claim *claim_recorded(struct fixture *f, char path[static BERTH_CLAIM_PATH])
+{
+	struct berth_vm_claim *c = claim(f, "t1", NIC, 500, 0);
+
+	for (size_t i = 0; i < c->nr_devs; i++) {
+		set_config(f, NIC, PCI_COMMAND, 0);
+		c->devs[i].reset.method = BERTH_RESET_FUNCTION;
+		c->devs[i].reset.proven = true;
+		strcpy(c->devs[i].reset.by, "flr");
+		strcpy(c->devs[i].reset.sentence, "reset as a test");
+	}
+	assert_int_equal(berth_sanitise_before(f->host, c, NULL), 0);
+	strcpy(path, c->devs[0].path);
+	return c;
+}
+
+static void evidence_of_every_reset_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	char path[BERTH_CLAIM_PATH];
+	struct berth_vm_claim *c;
+	struct berth_evidence e;
+
+	fake_process(f, 500);
+	c = claim_recorded(f, path);
+	e = evidence(f, path);
+	assert_true(!e.after && e.proven);
+	assert_string_equal(e.method, "flr");
+	assert_string_equal(e.vm, "t1");
+	assert_string_equal(e.bdf, NIC);
+	assert_string_equal(e.sentence, "reset as a test");
+	berth_evidence_done(&e);
+	unclaim(f, c, true);
+	e = evidence(f, path);
+	assert_true(e.after && e.proven);
+	assert_string_equal(e.checked, "config");
+	berth_evidence_done(&e);
+	expect_untouched(f, "after the run");
+}
+
+static void a_configuration_that_stays_changed_means_quarantine(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	char path[BERTH_CLAIM_PATH];
+	struct berth_vm_claim *c;
+	struct berth_evidence e;
+
+	fake_process(f, 500);
+	c = claim_recorded(f, path);
+	set_config(f, NIC, PCI_INTERRUPT_LINE, 0x55);
+	unclaim_gives(f, c, true, -EUCLEAN, &err);
+	assert_non_null(strstr(err.text, NIC ": its use changed its configuration for good: "
+					     "register 0x03c is 0x55, was 0"));
+	expect_state(f, "quarantined");
+	e = evidence(f, path);
+	assert_true(e.after && !e.proven);
+	assert_string_equal(e.sentence, NIC ": its use changed its configuration for good: "
+					    "register 0x03c is 0x55, was 0");
+	berth_evidence_done(&e);
+	/* Somebody puts it right, by a power cycle say: then the next reset proves it. */
+	set_config(f, NIC, PCI_INTERRUPT_LINE, 0);
+	assert_int_equal(release(f, NULL, NIC, &err), 0);
+	e = evidence(f, path);
+	assert_true(e.proven);
+	assert_string_equal(e.checked, "answers,no-dma,d0,idle,bars,config");
+	berth_evidence_done(&e);
+	expect_untouched(f, "after release");
 }
 
 static void a_group_that_is_open_elsewhere_is_not_touched(void **state)
@@ -1139,6 +1246,8 @@ int main(void)
 		T(a_dead_holder_is_noticed_and_cleaned_up_after),
 		T(another_process_with_the_same_pid_is_not_the_holder),
 		T(no_proven_reset_means_quarantine),
+		T(evidence_of_every_reset_is_kept),
+		T(a_configuration_that_stays_changed_means_quarantine),
 		T(a_group_that_is_open_elsewhere_is_not_touched),
 		T(an_assignment_outlives_a_reboot),
 		T(a_run_does_not_outlive_a_reboot),

@@ -13,6 +13,7 @@
 #include "manager/claim.h"
 #include "manager/manager.h"
 #include "manager/report.h"
+#include "manager/sanitise.h"
 #include "tools/run_config.h"
 #include "vfio/device.h"
 #include "vfio/reset.h"
@@ -58,14 +59,17 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
 	return r;
 }
 
-static int reset_before_use(struct berth_vm_devices *d, struct berth_err *err)
+/* Reset all of them, with the results in the claim. */
+static int reset(struct berth_vm_devices *d, enum berth_reset_when when, struct berth_err *err)
 {
 	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
-	int r = berth_reset_devices(d->host, d->io, d->devs, d->claim->nr_devs,
-				    BERTH_RESET_BEFORE_USE, results, err);
+	struct berth_vm_claim *c = d->claim;
+	int r = berth_reset_devices(d->host, d->io, d->devs, c->nr_devs, when, results, err);
 
-	for (size_t i = 0; i < d->claim->nr_devs; i++)
+	for (size_t i = 0; i < c->nr_devs; i++) {
+		c->devs[i].reset = results[i];
 		log_info("%s", results[i].sentence);
+	}
 	return r;
 }
 
@@ -96,7 +100,9 @@ int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
 	r = open_ioas(d, want, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++)
 		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
-	return r == 0 ? reset_before_use(d, err) : r;
+	if (r == 0)
+		r = reset(d, BERTH_RESET_BEFORE_USE, err);
+	return r == 0 ? berth_sanitise_before(d->host, d->claim, err) : r;
 }
 
 static bool goes_to_guest(const struct berth_vm_claim *c, size_t i)
@@ -196,26 +202,6 @@ uint64_t berth_vm_devices_nr_fds(const struct berth_vm_devices *d)
 	return sum;
 }
 
-/* Write into the claim what became of each device. Return: 0; BERTH_REFUSED; the first failure is in @err. */
-static int reset_after_use(struct berth_vm_devices *d, struct berth_err *err)
-{
-	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
-	struct berth_vm_claim *c = d->claim;
-	int r = 0;
-
-	if (d->used)
-		r = berth_reset_devices(d->host, d->io, d->devs, c->nr_devs, BERTH_RESET_AFTER_USE,
-					results, err);
-	for (size_t i = 0; i < c->nr_devs; i++) {
-		c->devs[i].reset_ok = !d->used || results[i].proven;
-		snprintf(c->devs[i].reset_how, sizeof(c->devs[i].reset_how), "%s",
-			 d->used ? berth_reset_method_name(results[i].method) : "unused");
-		if (d->used)
-			log_info("%s", results[i].sentence);
-	}
-	return r;
-}
-
 static void close_all(struct berth_vm_devices *d)
 {
 	for (size_t i = 0; i < BERTH_LAUNCH_DEVICES; i++) {
@@ -237,15 +223,17 @@ static int unclaim(struct berth_vm_devices *d, struct berth_report *report, stru
 int berth_vm_devices_give_back(struct berth_vm_devices *d, struct berth_err *err)
 {
 	struct berth_report report = BERTH_REPORT_INIT;
-	int r, r2;
+	int r;
 
 	if (!d->claim)
 		return 0;
-	r = reset_after_use(d, err);
+	/* What is not proven here has a second chance in unclaim(): alone, and no longer while somebody waits for it. */
+	if (d->used)
+		reset(d, BERTH_RESET_AFTER_USE, NULL);
 	close_all(d);
-	r2 = unclaim(d, &report, err);
+	r = unclaim(d, &report, err);
 	log_report(&report);
 	berth_vm_claim_free(d->claim);
 	berth_vm_devices_init(d, d->host);
-	return r ? r : r2;
+	return r == -EUCLEAN ? BERTH_REFUSED : r;
 }

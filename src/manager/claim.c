@@ -2,6 +2,7 @@
 #include "manager/claim.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -54,13 +55,15 @@ static int describe(const struct berth_request *q, const int64_t *ids, struct be
 		const struct berth_unit *unit = &q->units.items[i];
 
 		c->assignments[c->nr_groups++] = ids[i];
-		for (size_t j = 0; j < unit->nr; j++)
-			c->devs[c->nr_devs++] = (struct berth_vm_claim_dev){
-				.at = unit->members[j].dev->bdf,
-				.group = (unsigned int)unit->group,
-				.asked = unit->members[j].asked,
-				.asked_as = unit->members[j].asked_as,
-			};
+		for (size_t j = 0; j < unit->nr; j++) {
+			struct berth_vm_claim_dev *d = &c->devs[c->nr_devs++];
+
+			d->at = unit->members[j].dev->bdf;
+			d->group = (unsigned int)unit->group;
+			d->asked = unit->members[j].asked;
+			d->asked_as = unit->members[j].asked_as;
+			snprintf(d->path, sizeof(d->path), "%s", unit->members[j].dev->path);
+		}
 	}
 	*ret = BERTH_TAKE_PTR(c);
 	return 0;
@@ -113,19 +116,6 @@ int berth_manager_claim(struct berth_manager *m, const char *vm, const char *con
 	return r;
 }
 
-/* Did the caller reset all functions of this group, with success? */
-static bool all_reset(struct berth_manager *m, const struct berth_vm_claim *c,
-		      const struct berth_assignment *a)
-{
-	int group = berth_owner_group(m->inv, a);
-
-	for (size_t i = 0; i < c->nr_devs; i++) {
-		if (c->devs[i].group == (unsigned int)group && !c->devs[i].reset_ok)
-			return false;
-	}
-	return group >= 0;
-}
-
 static int unclaim_one(struct berth_manager *m, const struct berth_vm_claim *c, int64_t id,
 		       struct berth_report *report, struct berth_err *err)
 {
@@ -138,7 +128,7 @@ static int unclaim_one(struct berth_manager *m, const struct berth_vm_claim *c, 
 	a = list.nr == 1 ? &list.items[0] : NULL;
 	/* The holder's own end may have been noticed, and its groups dealt with, by another verb before. */
 	if (a && a->state == BERTH_OWNED_IN_USE)
-		r = berth_release_used(m, a, all_reset(m, c, a), "run-end", report, err);
+		r = berth_release_used(m, a, c, "run-end", report, err);
 	berth_assignment_list_free(&list);
 	return r;
 }

@@ -8,7 +8,7 @@
  *
  * The supervisor's order:
  *   berth_manager_open(CHANGE) → berth_manager_claim() → berth_manager_close()
- *   open the fds, reset, run, reset again with berth_vm_claim_dev.reset_ok set, *close every vfio fd*
+ *   open the fds, reset, berth_sanitise_before(), run, reset again with berth_vm_claim_dev.reset set, *close every vfio fd*
  *   berth_manager_open(CHANGE) → berth_manager_unclaim() → berth_manager_close()
  */
 #ifndef BERTH_MANAGER_CLAIM_H
@@ -21,18 +21,21 @@
 
 #include "base/bdf.h"
 #include "base/cleanup.h"
+#include "vfio/reset.h"
 
 struct berth_err;
 struct berth_manager;
 struct berth_report;
 
+#define BERTH_CLAIM_PATH 256
+
 struct berth_vm_claim_dev {
 	struct berth_bdf at;
-	unsigned int group; /* the /dev/vfio/N number of this boot */
-	bool asked;	    /* named in the request; false: came along with its group */
-	size_t asked_as;    /* if so: the index of the (first) name that means it */
-	bool reset_ok; /* set by the caller before unclaim: reset after use, and seen to work */
-	char reset_how[16]; /* set with it: "flr", "bus", "hot", … for the ledger */
+	unsigned int group;	     /* the /dev/vfio/N number of this boot */
+	bool asked;		     /* named in the request; false: came along with its group */
+	size_t asked_as;	     /* if so: the index of the (first) name that means it */
+	char path[BERTH_CLAIM_PATH]; /* its stable path */
+	struct berth_reset_result reset; /* set by the caller: its last reset */
 };
 
 /* Plain data: outlives the manager that made it. */
@@ -64,11 +67,13 @@ int berth_manager_claim(struct berth_manager *m, const char *vm, const char *con
 /**
  * berth_manager_unclaim() - the VM has ended
  *
- * A group whose devices all say reset_ok goes back to `assigned` or to the host, as it came. A group with a device that was
- * not reset stays with the VM, quarantined: no other VM gets it until `berth release` has reset it.
+ * A group whose devices all have a proven reset, and a configuration as before, goes back to `assigned` or to the host, as it
+ * came. Others are reset again; one that shows no proof even then stays with the VM, quarantined: no other VM gets it until
+ * `berth release` has reset it.
  * A claim that is no longer the current one (released meanwhile, VM started again) is left alone.
  *
- * Return: 0; BERTH_REFUSED some vfio fd of a group is still open, @err says whose; -errno.
+ * Return: 0; BERTH_REFUSED some vfio fd of a group is still open, @err says whose; -EUCLEAN one is quarantined, @err says why;
+ *         -errno.
  */
 int berth_manager_unclaim(struct berth_manager *m, const struct berth_vm_claim *claim,
 			  struct berth_report *report, struct berth_err *err);

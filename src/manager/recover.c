@@ -160,7 +160,7 @@ static int rebind(struct berth_manager *m, const struct berth_assignment *a,
 	int r = berth_retake(m, a, err);
 
 	if (r == 0 && used)
-		return berth_release_used(m, a, false, "recover", report, err);
+		return berth_release_used(m, a, NULL, "recover", report, err);
 	if (r == 0)
 		r = berth_ledger_set_holder(m->ledger, a->id, m->host->boot_id, 0, 0, err);
 	return r > 0 ? -ENOENT : r;
@@ -177,6 +177,12 @@ static int still_open(struct berth_manager *m, const struct berth_assignment *a,
 	return berth_take_mark(m, a, BERTH_OWNED_QUARANTINED, "recover", why->text, &err);
 }
 
+/* A device that went into quarantine is where it belongs, and the report says so. */
+static int without_quarantine(int r)
+{
+	return r == -EUCLEAN ? 0 : r;
+}
+
 static int apply(struct berth_manager *m, const struct berth_assignment *a,
 		 enum berth_remedy remedy, const char *why, struct berth_report *report,
 		 struct berth_err *err)
@@ -189,13 +195,13 @@ static int apply(struct berth_manager *m, const struct berth_assignment *a,
 	case BERTH_REMEDY_UNTAKE:
 		return berth_untake(m, a, why, err);
 	case BERTH_REMEDY_USED:
-		r = berth_release_used(m, a, false, "recover", report, err);
-		return r > 0 ? still_open(m, a, err, report) : r;
+		r = berth_release_used(m, a, NULL, "recover", report, err);
+		return r > 0 ? still_open(m, a, err, report) : without_quarantine(r);
 	case BERTH_REMEDY_GIVE:
 		return berth_give(m, a, why, report, err);
 	case BERTH_REMEDY_REBIND:
 		r = rebind(m, a, report, err);
-		return r > 0 ? still_open(m, a, err, report) : r;
+		return r > 0 ? still_open(m, a, err, report) : without_quarantine(r);
 	case BERTH_REMEDY_IDENTITY:
 		return berth_take_mark(m, a, BERTH_OWNED_IDENTITY_CHANGED, "recover", why, err);
 	}

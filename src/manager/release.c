@@ -53,8 +53,9 @@ static int quarantine(struct berth_manager *m, const struct berth_assignment *a,
 	return r > 0 ? -ENOENT : r;
 }
 
-int berth_release_used(struct berth_manager *m, const struct berth_assignment *a, bool clean,
-		       const char *verb, struct berth_report *report, struct berth_err *err)
+int berth_release_used(struct berth_manager *m, const struct berth_assignment *a,
+		       const struct berth_vm_claim *c, const char *verb,
+		       struct berth_report *report, struct berth_err *err)
 {
 	struct berth_err why = BERTH_ERR_INIT;
 	char how[400];
@@ -64,10 +65,14 @@ int berth_release_used(struct berth_manager *m, const struct berth_assignment *a
 		r = berth_take_mark(m, a, BERTH_OWNED_SANITISING, verb, NULL, err);
 	if (r != 0)
 		return r;
-	if (!clean) {
+	if (!c || berth_sanitise_accept(m, a, c, NULL) != 0) {
 		r = berth_sanitise(m, a, how, sizeof(how), &why);
-		if (r != 0)
-			return quarantine(m, a, why.text, report, err);
+		if (r != 0) {
+			r = quarantine(m, a, why.text, report, err);
+			return r != 0 ? r :
+					berth_err_set(err, -EUCLEAN, "%s; it is quarantined",
+						      why.text);
+		}
 		berth_report_add(report, "%s", how);
 	}
 	if (a->kind != BERTH_OWNED_BY_ASSIGN)

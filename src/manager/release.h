@@ -12,6 +12,7 @@ struct berth_assignment;
 struct berth_err;
 struct berth_manager;
 struct berth_report;
+struct berth_vm_claim;
 
 struct berth_release_how {
 	bool dry_run; /* only report what would be done */
@@ -34,14 +35,16 @@ int berth_manager_release(struct berth_manager *m, const char *vm, const char *c
 
 /**
  * berth_release_used() - what happens to a group whose user has ended
- * @clean: it was reset since, with proof
+ * @c: what its holder found when it reset it, or NULL
  *
  * Resets it if need be. One that was assigned goes on being assigned, one that was claimed for a run goes back to the host,
  * one whose reset is not proven stays with its VM, quarantined.
  *
- * Return: 0; BERTH_REFUSED some process still has it open; -errno.
+ * Return: 0; BERTH_REFUSED some process still has it open; -EUCLEAN no reset is proven: it is quarantined, @err says why;
+ *         -errno.
  */
-int berth_release_used(struct berth_manager *m, const struct berth_assignment *a, bool clean,
-		       const char *verb, struct berth_report *report, struct berth_err *err);
+int berth_release_used(struct berth_manager *m, const struct berth_assignment *a,
+		       const struct berth_vm_claim *c, const char *verb,
+		       struct berth_report *report, struct berth_err *err);
 
 #endif

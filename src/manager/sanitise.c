@@ -12,12 +12,15 @@
 #include "base/log.h"
 #include "base/sysfs.h"
 #include "iommu/ioas.h"
+#include "manager/claim.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/process.h"
+#include "policy/evidence.h"
 #include "vfio/bind.h"
 #include "vfio/device.h"
 #include "vfio/inventory.h"
+#include "vfio/proof.h"
 #include "vfio/reset.h"
 
 #define POLL_MS 50
@@ -98,16 +101,167 @@ static int by_vfio(struct berth_manager *m, const struct berth_device *const *de
 	return r;
 }
 
-static int by_sysfs(struct berth_manager *m, const struct berth_device *const *devs, size_t nr,
+/* Those that VFIO has not proven. */
+static void by_sysfs(struct berth_manager *m, const struct berth_device *const *devs, size_t nr,
+		     struct berth_reset_result *results)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct berth_reset_result result;
+		struct berth_err why = BERTH_ERR_INIT;
+		int r;
+
+		if (results[i].proven)
+			continue;
+		r = berth_reset_sysfs(m->host, devs[i]->bdf, BERTH_SYSFS_DEADLINE_MS, &result,
+				      &why);
+		/* What VFIO says about a failure is more than "there is no reset". */
+		if (r == 0 || !*results[i].sentence)
+			results[i] = result;
+	}
+}
+
+/* --- what it shows, and the record of it --- */
+
+static char *text(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+static int record(struct berth_ledger *ledger, const char *vm, const char *path, const char *bdf,
+		  bool after, const struct berth_reset_result *result, const char *image,
+		  struct berth_err *err)
+{
+	char words[BERTH_PROOF_WORDS];
+	const struct berth_evidence e = {
+		.path = text(path),
+		.bdf = text(bdf),
+		.vm = text(vm),
+		.after = after,
+		.method = text(*result->by ? result->by : berth_reset_method_name(result->method)),
+		.checked = berth_proof_words(result->checks, words),
+		.proven = result->proven,
+		.sentence = text(result->sentence),
+		.image = text(image),
+	};
+
+	return berth_evidence_add(ledger, &e, err);
+}
+
+/* Is the configuration as it was before the use? Without an image (no use since this berth knows the device) there is nothing to say. */
+static int compare(struct berth_manager *m, const struct berth_device *dev,
+		   struct berth_reset_result *result, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) char *image = NULL;
+	struct berth_proof_image before, now;
+	char what[100];
+	int r = berth_evidence_image(m->ledger, dev->path, &image, err);
+
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	r = berth_proof_image_parse(image, &before);
+	if (r < 0)
+		return berth_err_set(err, -EUCLEAN, "%s: the ledger's image of it is damaged",
+				     BERTH_BDF_STR(dev->bdf));
+	r = berth_proof_image_read(&now, m->host, dev->bdf, err);
+	if (r < 0)
+		return r;
+	if (berth_proof_image_same(&before, &now, what, sizeof(what))) {
+		result->checks |= BERTH_PROOF_IMAGE;
+		return 0;
+	}
+	result->proven = false;
+	snprintf(result->sentence, sizeof(result->sentence),
+		 "%s: its use changed its configuration for good: %s", BERTH_BDF_STR(dev->bdf),
+		 what);
+	return 0;
+}
+
+/* Return: 0 all proven; BERTH_REFUSED; -errno of the ledger or of reading a function. */
+static int conclude(struct berth_manager *m, const struct berth_assignment *a,
+		    const struct berth_device *const *devs, size_t nr,
 		    struct berth_reset_result *results, struct berth_err *err)
 {
-	int r = 0;
+	int r = 0, verdict = 0;
 
-	for (size_t i = 0; i < nr && r == 0; i++)
-		r = berth_reset_sysfs(m->host, devs[i]->bdf, BERTH_SYSFS_DEADLINE_MS, &results[i],
-				      err);
-	return r;
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		if (results[i].proven)
+			r = compare(m, devs[i], &results[i], err);
+		if (r == 0)
+			r = record(m->ledger, a->vm, devs[i]->path, BERTH_BDF_STR(devs[i]->bdf),
+				   true, &results[i], NULL, err);
+		if (r == 0 && !results[i].proven && verdict == 0)
+			verdict = berth_err_set(err, BERTH_REFUSED, "%s", results[i].sentence);
+	}
+	return r ? r : verdict;
 }
+
+/* What the holder of @c found out about @dev; NULL: nothing. */
+static const struct berth_reset_result *result_of(const struct berth_vm_claim *c,
+						  const struct berth_device *dev)
+{
+	for (size_t i = 0; i < c->nr_devs; i++) {
+		if (berth_bdf_eq(c->devs[i].at, dev->bdf))
+			return &c->devs[i].reset;
+	}
+	return NULL;
+}
+
+int berth_sanitise_accept(struct berth_manager *m, const struct berth_assignment *a,
+			  const struct berth_vm_claim *c, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep)
+	const struct berth_device **devs = calloc(a->nr_members + 1, sizeof(*devs));
+	BERTH_CLEANUP(berth_freep)
+	struct berth_reset_result *results = calloc(a->nr_members + 1, sizeof(*results));
+	bool all_vfio;
+	size_t nr;
+
+	if (!devs || !results)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	nr = present(m, a, devs, &all_vfio);
+	for (size_t i = 0; i < nr; i++) {
+		const struct berth_reset_result *result = result_of(c, devs[i]);
+
+		if (!result || !result->proven)
+			return berth_err_set(err, BERTH_REFUSED, "%s: %s",
+					     BERTH_BDF_STR(devs[i]->bdf),
+					     result ? result->sentence : "not reset after use");
+		results[i] = *result;
+	}
+	return conclude(m, a, devs, nr, results, err);
+}
+
+static int record_before(struct berth_ledger *ledger, const struct berth_host *host,
+			 const struct berth_vm_claim *c, const struct berth_vm_claim_dev *dev,
+			 struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) char *format = NULL;
+	struct berth_proof_image image;
+	int r = berth_proof_image_read(&image, host, dev->at, err);
+
+	if (r < 0)
+		return r;
+	format = berth_proof_image_format(&image);
+	if (!format)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	return record(ledger, c->vm, dev->path, BERTH_BDF_STR(dev->at), false, &dev->reset, format,
+		      err);
+}
+
+int berth_sanitise_before(struct berth_host *host, const struct berth_vm_claim *c,
+			  struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	int r = berth_ledger_open(&ledger, host->state, BERTH_LEDGER_WRITE, err);
+
+	if (r == 0)
+		r = berth_ledger_begin(ledger, err);
+	for (size_t i = 0; r == 0 && i < c->nr_devs; i++)
+		r = record_before(ledger, host, c, &c->devs[i], err);
+	return r == 0 ? berth_ledger_commit(ledger, err) : r;
+}
+
+/* --- the verb's part --- */
 
 int berth_sanitise(struct berth_manager *m, const struct berth_assignment *a, char *how,
 		   size_t size, struct berth_err *err)
@@ -132,8 +286,9 @@ int berth_sanitise(struct berth_manager *m, const struct berth_assignment *a, ch
 	if (r != 0) {
 		log_info("%s: reset through vfio: %s", a->group,
 			 all_vfio ? first.text : "not bound");
-		r = by_sysfs(m, devs, nr, results, err);
+		by_sysfs(m, devs, nr, results);
 	}
+	r = conclude(m, a, devs, nr, results, err);
 	for (size_t i = 0; i < nr && len < size; i++)
 		len += (size_t)snprintf(how + len, size - len, "%s%s", i ? "; " : "",
 					results[i].sentence);
