@@ -1148,7 +1148,7 @@ static void an_absent_device_stays_its_vms(void **state)
 	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
 	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC);
 	recover(f);
-	expect_state(f, "assigned");
+	expect_state(f, "lost");
 	assert_int_equal(release(f, NULL, NIC, NULL), 0);
 	expect_state(f, "");
 }

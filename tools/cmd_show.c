@@ -10,6 +10,7 @@
 
 #include "manager/manager.h"
 #include "manager/resolve.h"
+#include "policy/evidence.h"
 #include "tools/berth.h"
 #include "tools/out.h"
 #include "tools/out_check.h"
@@ -22,7 +23,9 @@ static const char help[] =
 	"name from policy.\n\n"
 	"      --json   {\"devices\":[{…}]}: the keys of 'berth list --json' and more; \"checks\" is what\n"
 	"               stands in the way\n\n"
-	"As root more is known: capabilities, isolation, who has its device nodes open.\n";
+	"\"last reset\" is what was read back after the last reset, before or after a use; a device without proof is\n"
+	"quarantined until 'berth release' resets it with proof, or 'berth release --unclean' waives that.\n\n"
+	"As root more is known: capabilities, isolation, who has its device nodes open, its last reset.\n";
 
 struct facts {
 	struct berth_host *host;	/* borrowed */
@@ -30,6 +33,7 @@ struct facts {
 	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
 	const struct berth_device *dev; /* borrowed from view */
 	struct berth_checks checks;
+	struct berth_evidence reset; /* owned; path NULL: nothing is known */
 };
 
 /* --- for people --- */
@@ -125,6 +129,24 @@ static void show_sriov(const struct berth_device *dev)
 		     berth_tri_name(dev->vfs_autoprobe));
 }
 
+/* What its last reset has shown, and why it is where it is. */
+static void show_reset(const struct facts *f)
+{
+	const struct berth_assignment *a = berth_view_owner(f->view, f->dev);
+	const struct berth_evidence *e = &f->reset;
+	char when[32];
+
+	line("reset methods", "%s", f->dev->reset_methods);
+	if (e->path) {
+		line("last reset", "%s, %s use by %s: %s", berth_out_time(e->time, when),
+		     e->after ? "after" : "before", e->vm, e->proven ? "proven" : "NOT PROVEN");
+		line("", "%s", e->sentence);
+		line("", "by %s; seen: %s", e->method, *e->checked ? e->checked : "nothing");
+	}
+	if (a && a->reason)
+		line("because", "%s", a->reason);
+}
+
 static void show_place(const struct facts *f)
 {
 	const struct berth_device *dev = f->dev;
@@ -148,7 +170,7 @@ static void show_place(const struct facts *f)
 	line("isolation", "%s: %s", berth_isolation_name(dev->isolation), dev->isolation_reason);
 	if (dev->numa_node >= 0)
 		line("NUMA node", "%d", dev->numa_node);
-	line("reset methods", "%s", dev->reset_methods);
+	show_reset(f);
 	line("power", "%s", dev->power_state);
 	if (dev->has_parent)
 		line("behind", "%s", BERTH_BDF_STR(dev->parent));
@@ -263,6 +285,24 @@ static json_t *inuse_json(const struct facts *f)
 	return all;
 }
 
+static json_t *reset_json(const struct berth_evidence *e)
+{
+	char when[32];
+	json_t *o;
+
+	if (!e->path)
+		return json_null();
+	o = json_object();
+	berth_view_json_text(o, "time", berth_out_time(e->time, when));
+	berth_view_json_text(o, "vm", e->vm);
+	berth_view_json_text(o, "when", e->after ? "after-use" : "before-use");
+	berth_view_json_text(o, "method", e->method);
+	berth_view_json_text(o, "checked", e->checked);
+	json_object_set_new(o, "proven", json_boolean(e->proven));
+	berth_view_json_text(o, "finding", e->sentence);
+	return o;
+}
+
 static json_t *group_members_json(const struct facts *f)
 {
 	const struct berth_device *member = NULL;
@@ -276,6 +316,7 @@ static json_t *group_members_json(const struct facts *f)
 static int print_json(const struct facts *f)
 {
 	const struct berth_device *dev = f->dev;
+	const struct berth_assignment *a = berth_view_owner(f->view, dev);
 	json_t *root = json_object(), *array = json_array(), *o = berth_view_json(f->view, dev);
 	int r;
 
@@ -297,6 +338,8 @@ static int print_json(const struct facts *f)
 	add_sriov_json(o, dev);
 	json_object_set_new(o, "group_members", group_members_json(f));
 	json_object_set_new(o, "in_use", inuse_json(f));
+	json_object_set_new(o, "last_reset", reset_json(&f->reset));
+	berth_view_json_text(o, "reason", a ? a->reason : NULL);
 	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
 	json_array_append_new(array, o);
 	json_object_set_new(root, "devices", array);
@@ -336,6 +379,15 @@ static int find(const struct berth_cmd *cmd, struct facts *f, const char *text)
 	return r ? berth_fail(cmd, r, &err) : 0;
 }
 
+/* A ledger that this user may not read, or of an older format, says nothing. */
+static void read_evidence(struct facts *f)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+
+	if (berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL) == 0)
+		berth_evidence_last(ledger, f->dev->path, &f->reset, NULL);
+}
+
 static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, bool json)
 {
 	struct berth_err err = BERTH_ERR_INIT;
@@ -348,6 +400,7 @@ static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, 
 	r = find(cmd, f, text);
 	if (r)
 		return r;
+	read_evidence(f);
 	berth_platform_read(&platform, f->host);
 	/* A failure is a finding of the checks. */
 	berth_inuse_read(&f->inuse, f->host, true, NULL);
@@ -374,6 +427,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (optind + 1 < argc)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 1]);
 	r = show(cmd, &f, argv[optind], json);
+	berth_evidence_done(&f.reset);
 	berth_inuse_free(f.inuse);
 	berth_view_close(f.view);
 	return r;

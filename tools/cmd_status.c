@@ -2,7 +2,6 @@
 /* berth status: who owns what. */
 #include <getopt.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "manager/status.h"
 #include "tools/devargs.h"
@@ -13,10 +12,11 @@ static const char help[] =
 	"Who owns what: every group that is recorded, and every one that somebody else has put on\n"
 	"vfio-pci (state external).\n\n"
 	"  -j, --json   {\"owned\":[{\"group\":14,\"devices\":…,\"vm\":…,\"state\":…,\"since\":…,\n"
-	"               \"holder\":…}]}; \"since\" is UTC, \"holder\" a process id\n\n"
+	"               \"holder\":…,\"reset\":…}]}; \"since\" is UTC, \"holder\" a process id\n\n"
 	"STATE   preparing, assigned, in-use, releasing, sanitising, returning, faulted, quarantined,\n"
-	"        identity-changed; external\n"
+	"        identity-changed; external; lost: gone from this host, kept for when it comes back\n"
 	"HOLDER  the process that answers for the devices while a VM uses them\n"
+	"RESET   how it was last reset, or \"unproven\"; 'berth show DEV' has the evidence\n"
 	"NOTE    what is wrong, and what the next verb will do about it\n";
 
 static const struct berth_out_col cols[] = {
@@ -28,14 +28,13 @@ static const struct berth_out_col cols[] = {
 	{ "since", NULL, BERTH_OUT_STRING, 0 },
 	{ "holder", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
 	{ "process", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "reset", NULL, BERTH_OUT_STRING, 0 },
 	{ "note", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
 };
 
 static void add(struct berth_out *out, const struct berth_status_row *s)
 {
 	struct berth_out_row *row = berth_out_add(out, NULL);
-	time_t since = (time_t)s->since;
-	struct tm tm;
 	char when[32];
 
 	if (s->group >= 0)
@@ -44,13 +43,13 @@ static void add(struct berth_out *out, const struct berth_status_row *s)
 	berth_out_str(row, "vm", s->vm);
 	berth_out_str(row, "state", s->state);
 	berth_out_str(row, "kind", s->kind);
-	if (since && gmtime_r(&since, &tm) &&
-	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm))
-		berth_out_str(row, "since", when);
+	if (s->since)
+		berth_out_str(row, "since", berth_out_time(s->since, when));
 	if (s->holder) {
 		berth_out_num(row, "holder", s->holder);
 		berth_out_str(row, "process", s->holder_name);
 	}
+	berth_out_str(row, "reset", *s->reset ? s->reset : NULL);
 	berth_out_str(row, "note", *s->note ? s->note : NULL);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <libsmartcols/libsmartcols.h>
 
@@ -373,4 +374,14 @@ int berth_out_print(struct berth_out *out, FILE *f, struct berth_err *err)
 		r = scols_print_table(table);
 	scols_unref_table(table);
 	return r < 0 ? berth_err_set(err, r, "writing the table: %s", strerror(-r)) : 0;
+}
+
+char *berth_out_time(int64_t seconds, char buf[static 32])
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!t || !gmtime_r(&t, &tm) || !strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		buf[0] = '\0';
+	return buf;
 }

@@ -75,4 +75,7 @@ int berth_out_print(struct berth_out *out, FILE *f, struct berth_err *err);
 /* @text with every byte that is not printable ASCII or well-formed UTF-8 as \xNN; owned by the caller; NULL: no memory. */
 char *berth_out_printable(const char *text);
 
+/* Seconds since 1970 as "2026-01-31T12:00:00Z"; "" for 0. Returns @buf. */
+char *berth_out_time(int64_t seconds, char buf[static 32]);
+
 #endif

@@ -11,6 +11,7 @@
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/recover.h"
+#include "policy/evidence.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
 
@@ -55,6 +56,33 @@ static void add_note(struct berth_manager *m, const struct berth_assignment *a, 
 			 why, berth_remedy_words(remedy));
 }
 
+static bool is_lost(struct berth_manager *m, const struct berth_assignment *a)
+{
+	bool same;
+
+	for (size_t i = 0; i < a->nr_members; i++) {
+		if (berth_owner_find_member(m->inv, &a->members[i], &same))
+			return false;
+	}
+	return a->nr_members > 0;
+}
+
+/* How the functions were last reset; the worst of them counts. */
+static void add_reset(struct berth_manager *m, const struct berth_assignment *a,
+		      struct berth_status_row *row)
+{
+	for (size_t i = 0; i < a->nr_members; i++) {
+		struct berth_evidence e;
+
+		if (berth_evidence_last(m->ledger, a->members[i].path, &e, NULL) != 0)
+			continue;
+		if (!e.proven || !*row->reset)
+			snprintf(row->reset, sizeof(row->reset), "%s",
+				 e.proven ? e.method : "unproven");
+		berth_evidence_done(&e);
+	}
+}
+
 static int add_owned(struct berth_manager *m, const struct berth_assignment *a, bool busy,
 		     struct berth_status *s)
 {
@@ -64,7 +92,7 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 	if (!row)
 		return -ENOMEM;
 	row->group = berth_owner_group(m->inv, a);
-	row->state = berth_owned_state_name(a->state);
+	row->state = is_lost(m, a) ? "lost" : berth_owned_state_name(a->state);
 	row->kind = berth_owned_kind_name(a->kind);
 	row->since = a->created;
 	row->vm = strdup(a->vm);
@@ -80,6 +108,7 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 
 		r = add_name(&row->devices, dev ? BERTH_BDF_STR(dev->bdf) : a->members[i].bdf);
 	}
+	add_reset(m, a, row);
 	add_note(m, a, busy, row);
 	return row->vm ? r : -ENOMEM;
 }
