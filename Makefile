@@ -106,6 +106,7 @@ WRAP_test_ioas_iommufd := ioctl
 WRAP_IRQ := berth_irq_alloc_gsi berth_irq_free_gsi berth_irq_set_msi \
 	berth_irq_commit berth_irq_attach_fd berth_irq_detach_fd
 WRAP_test_barmap := berth_memslot_set berth_memslot_del berth_memslot_on_drop
+WRAP_test_dev_bars := ioctl berth_dev_irqs_part berth_dev_irqs_read berth_dev_irqs_write
 WRAP_test_vectors := $(WRAP_IRQ)
 WRAP_test_intx := $(WRAP_IRQ)
 WRAP_test_dev_irqs := $(WRAP_IRQ)

@@ -158,7 +158,6 @@ static void take_out(struct piece *p)
 	pthread_mutex_unlock(&space->dma_lock);
 	berth_memslot_del(p->slot); /* no on_drop() from here on */
 	p->slot = NULL;
-	p->dropped = false;
 }
 
 static void put_in(struct piece *p)
@@ -166,7 +165,7 @@ static void put_in(struct piece *p)
 	struct berth_placement *placement = p->placement;
 	struct berth_err err = BERTH_ERR_INIT;
 
-	if (p->slot)
+	if (p->slot || p->dropped) /* without a slot nobody else looks at it */
 		return;
 	if (berth_memslot_set(placement->space->mem, p->at, p->hva, 0, &p->slot, &err) < 0) {
 		log_debug("%s: BAR %u is trapped: %s",
