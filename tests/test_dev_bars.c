@@ -38,6 +38,7 @@
 #define PAGE	     UINT64_C(4096)
 #define PM_CAP	     0x40
 #define MSIX_CAP     0x50
+#define EXP_CAP	     0x60
 #define TABLE	     0x2000 /* in BAR 0 of function 0, 0x100 bytes */
 #define PHYS_BITS    40
 
@@ -230,8 +231,10 @@ static void config_write(struct berth_pci_function *self, unsigned int offset, u
 
 	if (offset == PCI_COMMAND && (value & PCI_COMMAND_MASTER))
 		berth_dev_bars_bus_master(f->bars);
-	berth_vfio_config_write(f->cfg, offset, len, value);
-	berth_dev_bars_update(f->bars, offset, len, value);
+	if (berth_vfio_config_write(f->cfg, offset, len, value) & BERTH_VFIO_CONFIG_RESET)
+		berth_dev_bars_reset(f->bars);
+	else
+		berth_dev_bars_update(f->bars, offset, len, value);
 }
 
 static const struct berth_pci_function_ops function_ops = { config_read, config_write };
@@ -260,6 +263,9 @@ static void fill_fake(struct fake_vfio *fake, unsigned int fn)
 	if (fn == 1)
 		fake_vfio_sparse(fake, 0, sparse, 3);
 	fake_vfio_cap(fake, PM_CAP, PCI_CAP_ID_PM);
+	fake_vfio_cap(fake, EXP_CAP, PCI_CAP_ID_EXP);
+	fake_put16(fake, EXP_CAP + PCI_EXP_FLAGS, 2);
+	fake_put32(fake, EXP_CAP + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_FLR);
 	if (fn == 0)
 		fake_vfio_msix(fake, MSIX_CAP, 16, TABLE, TABLE + 0x800, false);
 }
@@ -643,7 +649,21 @@ static void step_power(struct fixture *x, unsigned int fn)
 	unsigned int state = any(x, 3) ? 0 : any(x, 4);
 
 	write_config(x, fn, PM_CAP + PCI_PM_CTRL, 2, state);
-	x->m[fn].d0 = state == 0;
+	if (state == 0 || state == 3) /* there is neither D1 nor D2 */
+		x->m[fn].d0 = state == 0;
+	model_settle(x, fn, NR_BARS);
+}
+
+/* FLR: as after power-on, whatever had been begun. */
+static void step_reset(struct fixture *x, unsigned int fn)
+{
+	struct model *m = &x->m[fn];
+
+	write_config(x, fn, EXP_CAP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	memset(m->reg, 0, sizeof(m->reg));
+	memset(m->ones, 0, sizeof(m->ones));
+	m->mem = m->io = false;
+	m->d0 = true;
 	model_settle(x, fn, NR_BARS);
 }
 
@@ -651,9 +671,11 @@ static void step_read_config(struct fixture *x, unsigned int fn)
 {
 	struct model *m = &x->m[fn];
 	unsigned int reg = any(x, NR_BARS), at = PCI_BASE_ADDRESS_0 + 4 * reg;
-	uint32_t bits = layouts[fn][reg].bits & 0xf;
+	uint32_t want = m->reg[reg] | (layouts[fn][reg].bits & 0xf);
 
-	assert_int_equal(config_read(&x->f[fn].function, at, 4), m->reg[reg] | bits);
+	if (x->f[fn].fake->gone)
+		want = UINT32_MAX;
+	assert_int_equal(config_read(&x->f[fn].function, at, 4), want);
 	model_settle(x, fn, NR_BARS);
 }
 
@@ -707,7 +729,7 @@ static void one_step(struct fixture *x, int step)
 {
 	unsigned int fn = any(x, NR_FUNCTIONS);
 
-	switch (any(x, 20)) {
+	switch (any(x, 21)) {
 	case 0 ... 4:
 		step_bar(x, fn);
 		break;
@@ -728,6 +750,9 @@ static void one_step(struct fixture *x, int step)
 		break;
 	case 16:
 		step_gone(x, fn);
+		break;
+	case 17:
+		step_reset(x, fn);
 		break;
 	default:
 		step_access(x, step);

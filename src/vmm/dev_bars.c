@@ -97,6 +97,14 @@ void berth_dev_bars_update(struct berth_dev_bars *b, unsigned int offset, unsign
 			  reg, written, ones);
 }
 
+void berth_dev_bars_reset(struct berth_dev_bars *b)
+{
+	static const uint32_t zero[BERTH_BARS_NR];
+
+	/* All written, none with ones: no sizing is under way any more. */
+	berth_bars_update(&b->bars, false, false, zero, (1u << BERTH_BARS_NR) - 1, 0);
+}
+
 void berth_dev_bars_settle(struct berth_dev_bars *b)
 {
 	berth_bars_settle(&b->bars);

@@ -49,6 +49,8 @@ void berth_dev_bars_bus_master(struct berth_dev_bars *bars);
 /* The guest wrote @value to config space, which has it by now. */
 void berth_dev_bars_update(struct berth_dev_bars *bars, unsigned int offset, unsigned int len,
 			   uint32_t value);
+/* The guest reset the function: its registers are 0, decoding is off, whatever was begun is forgotten. */
+void berth_dev_bars_reset(struct berth_dev_bars *bars);
 /* The guest read config space: see berth_bars_settle(). */
 void berth_dev_bars_settle(struct berth_dev_bars *bars);
 

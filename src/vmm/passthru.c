@@ -61,10 +61,13 @@ static void config_write(struct berth_pci_function *self, unsigned int offset, u
 	if (offset == PCI_COMMAND && (value & PCI_COMMAND_MASTER))
 		berth_dev_bars_bus_master(pt->bars);
 	touched = berth_vfio_config_write(pt->cfg, offset, len, value);
-	berth_dev_bars_update(pt->bars, offset, len, value);
-	if (touched & BERTH_VFIO_CONFIG_RESET)
+	if (touched & BERTH_VFIO_CONFIG_RESET) {
+		berth_dev_bars_reset(pt->bars);
 		berth_dev_irqs_reset(pt->irqs);
-	else if (touched & (BERTH_VFIO_CONFIG_MSI | BERTH_VFIO_CONFIG_MSIX))
+		return;
+	}
+	berth_dev_bars_update(pt->bars, offset, len, value);
+	if (touched & (BERTH_VFIO_CONFIG_MSI | BERTH_VFIO_CONFIG_MSIX))
 		berth_dev_irqs_update(pt->irqs);
 }
 
