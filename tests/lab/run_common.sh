@@ -53,7 +53,8 @@ initrd() { # NAME SCRIPT ARGUMENTS...
     tests/lab/guest-initrd "$@" --run "$t/script" -o "$t/$name.img"
 }
 run_in_lab() { # SCRIPT: with "inside" and $t; prints its lines and the count
-    tests/lab/lab run --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
+    # shellcheck disable=SC2086
+    tests/lab/lab run ${LAB_OPTIONS-} --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
         BERTH_STATE=/run/berth-state "$1" inside "$t" >"$t/log" 2>"$t/lab-err"
     lab=$?
     cat "$t/log"

@@ -144,6 +144,23 @@ def switch(m):
     m.settled += ["/sys/bus/pci/devices/0000:05:00.0/net"]
 
 
+def ivshmem(m, n, size):
+    # reserve=off: what nobody writes to costs nothing, here neither
+    m.args += ["-object", f"memory-backend-ram,id=vram{n},size={size},share=on,reserve=off"]
+    m.device(f"ivshmem-plain,id=ivshmem{n},bus={m.port()},memdev=vram{n}")
+
+
+def big(m):
+    """igb, edu, and two devices with 64 GiB and 256 GiB of memory behind one BAR"""
+    iommu(m, "intremap=on", "aw-bits=48")
+    host_devices(m)
+    igb(m)
+    ivshmem(m, 0, "64G")
+    ivshmem(m, 1, "256G")
+    edu(m)
+    m.port()
+
+
 def no_iommu(m):
     """the devices of gpu-nic on a machine without an IOMMU"""
     usual_devices(m)
@@ -155,4 +172,4 @@ def no_intremap(m):
     usual_devices(m)
 
 
-TOPOLOGIES = {f.__name__.replace("_", "-"): f for f in (gpu_nic, sriov, switch, no_iommu, no_intremap)}
+TOPOLOGIES = {f.__name__.replace("_", "-"): f for f in (gpu_nic, sriov, switch, big, no_iommu, no_intremap)}

@@ -4,6 +4,8 @@
  *
  *	edu factorial	1 … 12
  *	edu dma		memory → device → memory
+ *	edu peer ADDR	memory → device → ADDR in another device's BAR that is memory → device → memory
+ *	edu nopeer ADDR	the same, but nothing may arrive
  *	edu msi [N]	N interrupts by MSI. There is no driver to take them, so they are aimed at the NMI of CPU 0, whose count
  *			is in /proc/interrupts
  *	edu intx [N]	N interrupts by INTx, through uio_pci_generic, which must be loaded
@@ -208,6 +210,59 @@ static void do_dma(void)
 	verdict(memcmp(p, p + 4096, 4096) == 0, "4096 bytes came back as they were");
 }
 
+static void *device_memory(uint64_t addr)
+{
+	int fd = open("/dev/mem", O_RDWR | O_SYNC);
+	void *p = fd < 0 ? MAP_FAILED :
+			   mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)addr);
+
+	if (p == MAP_FAILED)
+		die("/dev/mem");
+	close(fd);
+	return p;
+}
+
+/* Byte for byte: string instructions are not for device memory. */
+static unsigned int differing(const volatile uint8_t *a, const volatile uint8_t *b)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < 4096; i++)
+		n += a[i] != b[i];
+	return n;
+}
+
+static void do_peer(uint64_t addr, bool reaches)
+{
+	uint8_t *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	volatile uint8_t *there = device_memory(addr);
+	unsigned int wrong;
+
+	if (p == MAP_FAILED)
+		die("memory");
+	for (int i = 0; i < 4096; i++) {
+		there[i] = 0;
+		p[i] = (uint8_t)(i * 5 + i / 256 + 3);
+	}
+	memset(p + 4096, 0, 4096);
+	dma(physical(p), DMA_BUFFER, 0);
+	dma(DMA_BUFFER, addr, DMA_TO_RAM);
+	wrong = differing(there, p);
+	if (!reaches) {
+		wrong = differing(there, p + 4096);
+		verdict(wrong == 0, "DMA to another device's BAR changed %u bytes of it", wrong);
+		return;
+	}
+	verdict(wrong == 0, "DMA to another device's BAR: %u bytes of 4096 wrong", wrong);
+	for (int i = 0; i < 4096; i++)
+		there[i] = (uint8_t)(i * 11 + i / 256 + 1);
+	dma(addr, DMA_BUFFER, 0);
+	dma(DMA_BUFFER, physical(p), DMA_TO_RAM);
+	wrong = differing(there, p);
+	verdict(wrong == 0, "DMA from another device's BAR: %u bytes of 4096 wrong", wrong);
+}
+
 static unsigned long nmi_count(void)
 {
 	FILE *f = fopen("/proc/interrupts", "r");
@@ -399,6 +454,8 @@ int main(int argc, char **argv)
 		do_factorial();
 	else if (!strcmp(verb, "dma"))
 		do_dma();
+	else if (!strcmp(verb, "peer") || !strcmp(verb, "nopeer"))
+		do_peer(argc > 2 ? strtoull(argv[2], NULL, 0) : 0, verb[0] == 'p');
 	else if (!strcmp(verb, "msi"))
 		do_msi(n);
 	else if (!strcmp(verb, "intx"))
