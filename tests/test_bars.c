@@ -29,7 +29,7 @@ static const struct {
 
 struct fixture {
 	struct berth_bars bars;
-	uint32_t reg[6];
+	uint32_t reg[7];
 	bool mem_on, io_on;
 	bool mapped[6];
 	uint64_t at[6];
@@ -242,7 +242,7 @@ static void impossible_addresses_leave_it_unmapped(void **state)
  * says from the history alone.
  */
 struct model {
-	uint32_t reg[6];
+	uint32_t reg[7];
 	bool mem_on, io_on, ones[6], half[6];
 	bool mapped[6];
 	uint64_t at[6];

@@ -92,11 +92,20 @@ static void caches_are_shared_as_the_topology_says(void **state)
 static void address_bits_are_the_hosts(void **state)
 {
 	struct kvm_cpuid2 none = { .nent = 0 };
+	struct kvm_cpuid_entry2 *e;
 
 	berth_cpuid_set_vcpu(*state, 0, 2);
 	assert_int_equal(berth_cpuid_phys_bits(*state), 46);
 	assert_int_equal(leaf(*state, 0x80000008, 0)->eax, 0x302e);
 	assert_int_equal(berth_cpuid_phys_bits(&none), 36);
+	/* what page tables reach, if the kernel says so; without it, what the four-level ones do */
+	e = (struct kvm_cpuid_entry2 *)(uintptr_t)leaf(*state, 0x80000008, 0);
+	e->eax = 0x303934;
+	assert_int_equal(berth_cpuid_phys_bits(*state), 48);
+	e->eax = 0x343934;
+	assert_int_equal(berth_cpuid_phys_bits(*state), 52);
+	e->eax = 0x3934;
+	assert_int_equal(berth_cpuid_phys_bits(*state), 48);
 }
 
 int main(void)

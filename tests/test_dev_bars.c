@@ -32,7 +32,8 @@
 #include "vmm/pci_host.h"
 
 #define NR_FUNCTIONS 3
-#define NR_BARS	     6
+#define NR_BARS	     7 /* the last one: ROM */
+#define ROM	     6
 #define NR_SLOTS     128
 #define MAX_MAPS     128
 #define PAGE	     UINT64_C(4096)
@@ -176,6 +177,7 @@ static const struct layout layouts[NR_FUNCTIONS][NR_BARS] = {
 		[1] = { 0x1000, 0, { { 0, 0x1000 } } },
 		[2] = { 0x1000, 8, { { 0, 0x1000 } } }, /* which the IOMMU never takes */
 		[3] = { 0x40, 0, { { 0, 0x1000 } } },
+		[ROM] = { 0x1000, 0, { { 0 } } },
 	},
 };
 
@@ -198,7 +200,7 @@ struct model_bar {
 struct model {
 	uint32_t reg[NR_BARS];
 	bool ones[NR_BARS], half[NR_BARS];
-	bool mem, io, d0, master; /* master: ever */
+	bool mem, io, d0, rom_on, master; /* master: ever */
 	struct model_bar bar[NR_BARS];
 };
 
@@ -214,6 +216,11 @@ struct fixture {
 	unsigned int clock;
 	unsigned int seed, first_seed;
 };
+
+static unsigned int register_of(unsigned int bar)
+{
+	return bar == ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
+}
 
 /* As vmm/passthru.c does. */
 static uint32_t config_read(struct berth_pci_function *self, unsigned int offset, unsigned int len)
@@ -382,7 +389,8 @@ static void model_place(struct fixture *x, unsigned int fn, unsigned int i)
 {
 	struct model *m = &x->m[fn];
 	struct model_bar *bar = &m->bar[i];
-	bool wide = is64(fn, i), on = (is_io(fn, i) ? m->io : m->mem) && m->d0;
+	bool wide = is64(fn, i),
+	     on = (is_io(fn, i) ? m->io : m->mem) && m->d0 && (i != ROM || m->rom_on);
 	uint64_t at = (m->reg[i] | (wide ? (uint64_t)m->reg[i + 1] << 32 : 0)) &
 		      ~(layouts[fn][i].size - 1);
 
@@ -407,11 +415,11 @@ static void model_settle(struct fixture *x, unsigned int fn, unsigned int waitin
 			model_place(x, fn, i);
 }
 
-static void model_write_bar(struct fixture *x, unsigned int fn, unsigned int at, unsigned int len,
-			    uint32_t value)
+static void model_write_bar(struct fixture *x, unsigned int fn, unsigned int reg, unsigned int at,
+			    unsigned int len, uint32_t value)
 {
 	struct model *m = &x->m[fn];
-	unsigned int reg = (at - PCI_BASE_ADDRESS_0) / 4, shift = 8 * (at & 3);
+	unsigned int shift = 8 * (at & 3);
 	unsigned int i = layouts[fn][reg].size || reg == 0 ? reg : reg - 1, other;
 	uint32_t mask = (len == 4 ? UINT32_MAX : (1u << 8 * len) - 1) << shift, kept;
 	bool low = i == reg;
@@ -423,7 +431,9 @@ static void model_write_bar(struct fixture *x, unsigned int fn, unsigned int at,
 	other = low ? reg + 1 : i;
 	kept = (m->reg[reg] & ~mask) | (value << shift & mask);
 	m->reg[reg] = low ? kept & ~(uint32_t)(layouts[fn][i].size - 1) : kept;
-	m->ones[reg] = len == 4 && (value | 0xf) == UINT32_MAX;
+	m->ones[reg] = len == 4 && (value | (reg == ROM ? 0x7ff : 0xf)) == UINT32_MAX;
+	if (reg == ROM && shift == 0)
+		m->rom_on = value & 1;
 	m->half[reg] = is64(fn, i) && m->mem && m->d0 && !m->half[other];
 	model_settle(x, fn, m->half[reg] ? i : NR_BARS);
 }
@@ -555,7 +565,7 @@ static uint8_t model_read(const struct fixture *x, uint64_t at)
 			    offset >= layouts[fn][i].size)
 				continue;
 			since = b->since;
-			value = x->f[fn].fake->gone ? 0xff : tag(fn, i);
+			value = x->f[fn].fake->gone && i != ROM ? 0xff : tag(fn, i);
 			if (fn == 0 && i == 0 && offset >= TABLE && offset < TABLE + 0x100)
 				value = 0xe0;
 		}
@@ -602,15 +612,18 @@ static void step_bar(struct fixture *x, unsigned int fn)
 {
 	static const unsigned int lens[] = { 4, 4, 4, 4, 2, 1 };
 	unsigned int reg = any(x, NR_BARS), len = lens[any(x, 6)];
-	unsigned int at = PCI_BASE_ADDRESS_0 + 4 * reg + (len == 4 ? 0 : len * any(x, 4 / len));
+	unsigned int at = register_of(reg) + (len == 4 ? 0 : len * any(x, 4 / len));
 	uint64_t address = some_address(x);
 	uint32_t value = any(x, 5) ? (uint32_t)address : UINT32_MAX;
 
-	if (is64(fn, reg ? reg - 1 : 0) && !layouts[fn][reg].size && value != UINT32_MAX)
+	if (reg != ROM && is64(fn, reg ? reg - 1 : 0) && !layouts[fn][reg].size &&
+	    value != UINT32_MAX)
 		value = (uint32_t)(address >> 32);
 	value >>= len == 4 ? 0 : 8 * (at & 3);
+	if (reg == ROM && (at & 3) == 0)
+		value ^= any(x, 2);
 	write_config(x, fn, at, len, value);
-	model_write_bar(x, fn, at, len, value);
+	model_write_bar(x, fn, reg, at, len, value);
 }
 
 /* Both halves, in either order, as guests do it. */
@@ -622,13 +635,13 @@ static void step_move(struct fixture *x, unsigned int fn)
 	if (!layouts[fn][i].size)
 		return;
 	for (unsigned int k = 0; k < 2; k++) {
-		unsigned int high = k ^ first, at = PCI_BASE_ADDRESS_0 + 4 * (i + high);
-		uint32_t value = (uint32_t)(address >> 32 * high);
+		unsigned int high = k ^ first, at = register_of(i + high);
+		uint32_t value = (uint32_t)(address >> 32 * high) | (i == ROM);
 
 		if (high && !is64(fn, i))
 			continue;
 		write_config(x, fn, at, 4, value);
-		model_write_bar(x, fn, at, 4, value);
+		model_write_bar(x, fn, i + high, at, 4, value);
 	}
 }
 
@@ -662,7 +675,7 @@ static void step_reset(struct fixture *x, unsigned int fn)
 	write_config(x, fn, EXP_CAP + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
 	memset(m->reg, 0, sizeof(m->reg));
 	memset(m->ones, 0, sizeof(m->ones));
-	m->mem = m->io = false;
+	m->mem = m->io = m->rom_on = false;
 	m->d0 = true;
 	model_settle(x, fn, NR_BARS);
 }
@@ -670,8 +683,8 @@ static void step_reset(struct fixture *x, unsigned int fn)
 static void step_read_config(struct fixture *x, unsigned int fn)
 {
 	struct model *m = &x->m[fn];
-	unsigned int reg = any(x, NR_BARS), at = PCI_BASE_ADDRESS_0 + 4 * reg;
-	uint32_t want = m->reg[reg] | (layouts[fn][reg].bits & 0xf);
+	unsigned int reg = any(x, NR_BARS), at = register_of(reg);
+	uint32_t want = m->reg[reg] | (layouts[fn][reg].bits & 0xf) | (reg == ROM && m->rom_on);
 
 	if (x->f[fn].fake->gone)
 		want = UINT32_MAX;
@@ -761,14 +774,27 @@ static void one_step(struct fixture *x, int step)
 	check(x, step);
 }
 
+/* The copy is made at the first look, which is to be before the device goes. */
+static void load_rom(struct fixture *x)
+{
+	uint8_t got;
+
+	write_config(x, 2, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	write_config(x, 2, PCI_ROM_ADDRESS, 4, 0xE0000001);
+	berth_bus_read(x->mmio, 0xE0000000, 1, &got);
+	assert_int_equal(got, tag(2, ROM));
+	write_config(x, 2, PCI_ROM_ADDRESS, 4, 0xE0000000);
+	write_config(x, 2, PCI_COMMAND, 2, 0);
+}
+
 static void take_over_addresses(struct fixture *x)
 {
 	for (unsigned int fn = 0; fn < NR_FUNCTIONS; fn++) {
 		x->m[fn].d0 = true;
 		for (unsigned int i = 0; i < NR_BARS; i++)
-			x->m[fn].reg[i] = berth_vfio_config_shadow(x->f[fn].cfg,
-								   PCI_BASE_ADDRESS_0 + 4 * i, 4) &
-					  ~(layouts[fn][i].bits & 0xf);
+			x->m[fn].reg[i] =
+				berth_vfio_config_shadow(x->f[fn].cfg, register_of(i), 4) &
+				~(layouts[fn][i].bits & 0xf);
 	}
 }
 
@@ -797,6 +823,7 @@ static void slots_and_iommu_agree_with_the_model(void **state)
 		setup((void **)&x);
 		x->seed = x->first_seed = seed;
 		make_one_refused(x);
+		load_rom(x);
 		take_over_addresses(x);
 		for (int step = 0; step < 3000; step++)
 			one_step(x, step);

@@ -284,6 +284,35 @@ static void bars_can_be_sized(void **state)
 	assert_true(berth_vfio_config_bar(f->cfg, 2)->io);
 }
 
+static void a_rom_can_be_sized_and_switched_off(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_bar(f->fake, BERTH_VFIO_REGION_ROM, 0xc000, 0);
+	make(f);
+	wr(f, PCI_ROM_ADDRESS, 4, (uint32_t)PCI_ROM_ADDRESS_MASK);
+	assert_int_equal(rd(f, PCI_ROM_ADDRESS, 4), 0xffff0000); /* rounded up */
+	wr(f, PCI_ROM_ADDRESS, 4, 0xc1234567);
+	assert_int_equal(rd(f, PCI_ROM_ADDRESS, 4), 0xc1230001);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, BERTH_VFIO_CONFIG_ROM)->size, 0x10000);
+	assert_int_equal(f->fake->nr_log, 0);
+	wr(f, PCI_ROM_ADDRESS, 4, 0);
+	berth_vfio_config_no_rom(f->cfg);
+	wr(f, PCI_ROM_ADDRESS, 4, UINT32_MAX);
+	assert_int_equal(rd(f, PCI_ROM_ADDRESS, 4), 0);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, BERTH_VFIO_CONFIG_ROM)->size, 0);
+}
+
+static void a_rom_larger_than_there_are_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake->region[BERTH_VFIO_REGION_ROM].size = (16u << 20) + 1;
+	f->fake->region[BERTH_VFIO_REGION_ROM].flags = VFIO_REGION_INFO_FLAG_READ;
+	make(f);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, BERTH_VFIO_CONFIG_ROM)->size, 0);
+}
+
 static void power_state_switches_decoding_and_stays_here(void **state)
 {
 	struct fixture *f = *state;
@@ -758,6 +787,8 @@ int main(void)
 		T(writes_are_never_wider_than_the_guests),
 		T(decoding_is_ours_and_mastering_is_the_devices),
 		T(bars_can_be_sized),
+		T(a_rom_can_be_sized_and_switched_off),
+		T(a_rom_larger_than_there_are_is_none),
 		T(power_state_switches_decoding_and_stays_here),
 		T(tells_where_msi_and_msix_are),
 		T(an_integrated_endpoint_becomes_a_plain_one),

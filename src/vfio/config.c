@@ -19,6 +19,8 @@
 #define LEGACY_SIZE 256u
 #define NR_BARS	    6u
 #define NO_ANSWER   UINT32_MAX
+#define ROM_MIN	    2048u
+#define ROM_MAX	    (16u << 20)
 #define EXP_1_SIZE  0x14u /* 7.5.3 of PCI Express Base 1.1: up to Link Status */
 #define EXP_2_SIZE  0x3cu /* 7.5.3 */
 #define CAP_MAX	    64u	  /* bytes; more than any rule's size */
@@ -27,8 +29,8 @@ struct berth_vfio_config {
 	struct berth_vfio_device *dev; /* borrowed */
 	unsigned int size;	       /* bytes that the device has: 256 or 4096 */
 	struct berth_vfio_config_caps caps;
-	struct berth_vfio_config_bar bars[NR_BARS];
-	bool exp; /* the PCI Express capability was seen */
+	struct berth_vfio_config_bar bars[NR_BARS + 1]; /* the last one: ROM */
+	bool exp;					/* the PCI Express capability was seen */
 	/* The byte and the bit that start a reset of the function (FLR); bit 0: the function has none. */
 	struct {
 		uint16_t at;
@@ -389,6 +391,30 @@ static int setup_bar(struct berth_vfio_config *cfg, unsigned int i, unsigned int
 	return 0;
 }
 
+/* 7.5.1.2.4: address from bit 11 on, and an enable bit of its own. The largest there is has 16 MiB. */
+static void setup_rom(struct berth_vfio_config *cfg)
+{
+	const struct berth_vfio_region *region =
+		berth_vfio_device_region(cfg->dev, BERTH_VFIO_REGION_ROM);
+	uint64_t size = ROM_MIN;
+	uint32_t mask;
+
+	if (!region || !region->readable || region->size > ROM_MAX)
+		return;
+	while (size < region->size)
+		size *= 2;
+	cfg->bars[BERTH_VFIO_CONFIG_ROM].size = size;
+	mask = ~(uint32_t)(size - 1) | PCI_ROM_ADDRESS_ENABLE;
+	for (unsigned int b = 0; b < 4; b++)
+		cfg->write[PCI_ROM_ADDRESS + b] = (uint8_t)(mask >> (8 * b));
+}
+
+void berth_vfio_config_no_rom(struct berth_vfio_config *cfg)
+{
+	cfg->bars[BERTH_VFIO_CONFIG_ROM].size = 0;
+	memset(cfg->write + PCI_ROM_ADDRESS, 0, 4);
+}
+
 static int setup_bars(struct berth_vfio_config *cfg, struct berth_err *err)
 {
 	unsigned int step;
@@ -399,6 +425,7 @@ static int setup_bars(struct berth_vfio_config *cfg, struct berth_err *err)
 		if (r < 0)
 			return r;
 	}
+	setup_rom(cfg);
 	return 0;
 }
 

@@ -25,6 +25,9 @@ struct berth_err;
 struct berth_vfio_config; /* opaque */
 struct berth_vfio_device;
 
+/* The number of the ROM's BAR, behind 0 … 5. */
+#define BERTH_VFIO_CONFIG_ROM 6
+
 /* What a write fell on; the owner then looks at the shadow. */
 enum berth_vfio_config_touched {
 	BERTH_VFIO_CONFIG_COMMAND = 1 << 0,
@@ -89,6 +92,8 @@ const struct berth_vfio_config_bar *berth_vfio_config_bar(const struct berth_vfi
 							  unsigned int bar);
 /* What the MSI capability's pending bits read; only with msi_mask. */
 void berth_vfio_config_set_pending(struct berth_vfio_config *cfg, uint32_t bits);
+/* The guest gets no ROM. Before it has seen any. */
+void berth_vfio_config_no_rom(struct berth_vfio_config *cfg);
 /* There is no INTx after all: the Interrupt Pin register reads 0 from now on. */
 void berth_vfio_config_no_intx(struct berth_vfio_config *cfg);
 

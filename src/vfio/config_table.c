@@ -32,7 +32,7 @@ const struct berth_config_row berth_config_header[] = {
 	{ "BAR 5",		PCI_BASE_ADDRESS_5,	4,	ALL,	0,	0,	"7.5.1.2.1" },
 	{ "CardBus CIS",	PCI_CARDBUS_CIS,	4,	ALL,	0,	0,	"7.5.1.2.2: 0" },
 	{ "Subsystem IDs",	PCI_SUBSYSTEM_VENDOR_ID, 4,	0,	0,	0,	"7.5.1.2.3" },
-	{ "Expansion ROM",	PCI_ROM_ADDRESS,	4,	ALL,	0,	0,	"7.5.1.2.4: no ROM for guests" },
+	{ "Expansion ROM",	PCI_ROM_ADDRESS,	4,	ALL,	0,	0,	"7.5.1.2.4: the bits above the size, and the enable bit, see setup_rom()" },
 	{ "Capabilities",	PCI_CAPABILITY_LIST,	4,	ALL,	0,	0,	"7.5.1.1.11: start of our own chain, see link_caps()" },
 	{ "(reserved)",		0x38,			4,	ALL,	0,	0,	"7.5.1.2: 0" },
 	{ "Interrupt Line",	PCI_INTERRUPT_LINE,	1,	0xff,	0xff,	0,	"7.5.1.1.12: a note that system software leaves itself" },

@@ -6,6 +6,8 @@
 /* PCIe Base 6.0, 7.5.1.2.1: flag bits below the address */
 #define MEM_FLAGS UINT64_C(0xf)
 #define IO_FLAGS  UINT64_C(0x3)
+#define ROM_FLAGS UINT64_C(0x7ff) /* 7.5.1.2.4 */
+#define ROM_ON	  1u
 
 void berth_bars_init(struct berth_bars *bars, const struct berth_bars_ops *ops, void *opaque)
 {
@@ -27,7 +29,18 @@ static uint64_t address(const struct berth_bars *bars, unsigned int i)
 
 	if (bars->bar[i].is64)
 		v |= (uint64_t)bars->reg[i + 1] << 32;
-	return v & ~(bars->bar[i].io ? IO_FLAGS : MEM_FLAGS) & ~(bars->bar[i].size - 1);
+	return v &
+	       ~(bars->bar[i].io     ? IO_FLAGS :
+		 i == BERTH_BARS_ROM ? ROM_FLAGS :
+				       MEM_FLAGS) &
+	       ~(bars->bar[i].size - 1);
+}
+
+static bool is_on(const struct berth_bars *bars, unsigned int i)
+{
+	if (bars->bar[i].io)
+		return bars->io_on;
+	return bars->mem_on && (i != BERTH_BARS_ROM || (bars->reg[i] & ROM_ON));
 }
 
 static bool is_sizing(const struct berth_bars *bars, unsigned int i)
@@ -48,7 +61,7 @@ static void place(struct berth_bars *bars, unsigned int i)
 	bool ok;
 
 	bars->bar[i].half[0] = bars->bar[i].half[1] = false;
-	if (!(bars->bar[i].io ? bars->io_on : bars->mem_on)) {
+	if (!is_on(bars, i)) {
 		unmap(bars, i);
 		return;
 	}
@@ -88,7 +101,7 @@ void berth_bars_update(struct berth_bars *bars, bool mem_on, bool io_on,
 	memcpy(bars->reg, reg, sizeof(bars->reg));
 	/* Leave old places before taking new ones, so that two BARs can swap theirs. */
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
-		if (bars->bar[i].size && !(bars->bar[i].io ? io_on : mem_on))
+		if (bars->bar[i].size && !is_on(bars, i))
 			unmap(bars, i);
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
 		if (bars->bar[i].size && !(was_on && waits(bars, i, written)))

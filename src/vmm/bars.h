@@ -18,7 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BERTH_BARS_NR 6
+#define BERTH_BARS_NR  7 /* BAR 0 … 5, and the ROM */
+#define BERTH_BARS_ROM 6
 
 struct berth_bars_ops {
 	/* May this BAR be at @addr? The address is not 0 and a multiple of the size. */
@@ -51,9 +52,9 @@ void berth_bars_define(struct berth_bars *bars, unsigned int bar, uint64_t size,
 /**
  * berth_bars_update() - the guest wrote config space
  * @mem_on, @io_on: decoding now
- * @reg: the six registers now
+ * @reg: the registers now; that of the ROM has its own enable bit (7.5.1.2.4)
  * @written: bit per register that this access wrote; 0 for a write elsewhere, which settles half-written pairs
- * @ones: of these, the ones that got all-ones (bits 31:4 at least) in one dword write
+ * @ones: of these, the ones that got all-ones (all address bits at least) in one dword write
  */
 void berth_bars_update(struct berth_bars *bars, bool mem_on, bool io_on,
 		       const uint32_t reg[BERTH_BARS_NR], unsigned int written, unsigned int ones);

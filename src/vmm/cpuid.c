@@ -25,6 +25,7 @@
 #define LEVEL_SMT	    1
 #define LEVEL_CORE	    2
 #define AMD_CMP_LEGACY	    (1u << 1)
+#define NESTED_4_LEVEL_BITS 48 /* Intel SDM 3, 29.3.2 */
 #define DEFAULT_PHYS_BITS   36
 
 int berth_cpuid_new(struct kvm_cpuid2 **ret, int kvm_fd, struct berth_err *err)
@@ -130,8 +131,19 @@ void berth_cpuid_set_vcpu(struct kvm_cpuid2 *cpuid, unsigned int index, unsigned
 
 unsigned int berth_cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
 {
-	for (unsigned int i = 0; i < cpuid->nent; i++)
-		if (cpuid->entries[i].function == 0x80000008 && (cpuid->entries[i].eax & 0xff))
-			return cpuid->entries[i].eax & 0xff;
+	for (unsigned int i = 0; i < cpuid->nent; i++) {
+		unsigned int bits = cpuid->entries[i].eax & 0xff;
+		unsigned int reach = cpuid->entries[i].eax >> 16 & 0xff;
+
+		if (cpuid->entries[i].function != 0x80000008 || !bits)
+			continue;
+		/*
+		 * KVM from 6.9 on says in GuestPhysAddrSize what its page tables map, if that is less: four levels of
+		 * them reach 48 bits. Before that it does not say.
+		 */
+		if (!reach)
+			reach = NESTED_4_LEVEL_BITS;
+		return bits < reach ? bits : reach;
+	}
 	return DEFAULT_PHYS_BITS;
 }

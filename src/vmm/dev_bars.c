@@ -13,6 +13,7 @@
 #include "base/range.h"
 #include "vfio/config.h"
 #include "vfio/device.h"
+#include "vfio/rom.h"
 #include "vmm/barmap.h"
 #include "vmm/bars.h"
 #include "vmm/barspace.h"
@@ -24,6 +25,7 @@ struct berth_dev_bars {
 	unsigned int owner; /* in config.space */
 	struct berth_bars bars;
 	struct berth_barmap *map[BERTH_BARS_NR]; /* owned; NULL: no such BAR */
+	struct berth_rom *rom;			 /* owned; NULL: none */
 };
 
 static void part_read(void *opaque, unsigned int part, uint64_t offset, unsigned int len,
@@ -36,6 +38,22 @@ static void part_write(void *opaque, unsigned int part, uint64_t offset, unsigne
 		       const void *data)
 {
 	berth_dev_irqs_write(opaque, (enum berth_dev_irqs_part)part, offset, len, data);
+}
+
+static void rom_read(void *opaque, unsigned int part, uint64_t offset, unsigned int len, void *data)
+{
+	(void)part;
+	berth_rom_read(opaque, offset, len, data);
+}
+
+static void rom_write(void *opaque, unsigned int part, uint64_t offset, unsigned int len,
+		      const void *data)
+{
+	(void)opaque;
+	(void)part;
+	(void)offset;
+	(void)len;
+	(void)data;
 }
 
 static bool bar_ok(void *opaque, unsigned int index, uint64_t addr)
@@ -85,12 +103,14 @@ void berth_dev_bars_update(struct berth_dev_bars *b, unsigned int offset, unsign
 	unsigned int written = 0, ones = 0;
 
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++) {
-		unsigned int at = PCI_BASE_ADDRESS_0 + 4 * i;
+		unsigned int at = i == BERTH_BARS_ROM ? PCI_ROM_ADDRESS :
+							PCI_BASE_ADDRESS_0 + 4 * i;
+		uint32_t flags = i == BERTH_BARS_ROM ? ~(uint32_t)PCI_ROM_ADDRESS_MASK : 0xf;
 
 		reg[i] = berth_vfio_config_shadow(cfg, at, 4);
 		if (offset / 4 == at / 4) {
 			written = 1u << i;
-			ones = len == 4 && (value | 0xf) == UINT32_MAX ? written : 0;
+			ones = len == 4 && (value | flags) == UINT32_MAX ? written : 0;
 		}
 	}
 	berth_bars_update(&b->bars, berth_vfio_config_mem_on(cfg), berth_vfio_config_io_on(cfg),
@@ -142,6 +162,33 @@ static int make_bar(struct berth_dev_bars *b, unsigned int i, struct berth_pci_f
 	return berth_barmap_new(&b->map[i], &config, err);
 }
 
+/* All of it is answered from the copy. */
+static int make_rom(struct berth_dev_bars *b, struct berth_pci_function *function,
+		    struct berth_err *err)
+{
+	uint64_t size = berth_vfio_config_bar(b->config.cfg, BERTH_VFIO_CONFIG_ROM)->size;
+	struct berth_barmap_config config = {
+		.dev = b->config.dev,
+		.bar = BERTH_BARS_ROM,
+		.size = size,
+		.bus = b->config.mmio,
+		.space = b->config.space,
+		.owner = b->owner,
+		.emulated = { { 0, size } },
+		.read = rom_read,
+		.write = rom_write,
+	};
+
+	if (!size)
+		return 0;
+	if (berth_rom_new(&b->rom, b->config.dev) < 0)
+		return berth_err_set(err, -ENOMEM, "ROM: out of memory");
+	config.opaque = b->rom;
+	function->bars[BERTH_PCI_ROM_BAR] = (struct berth_pci_bar){ .size = size };
+	berth_bars_define(&b->bars, BERTH_BARS_ROM, size, false, false);
+	return berth_barmap_new(&b->map[BERTH_BARS_ROM], &config, err);
+}
+
 int berth_dev_bars_new(struct berth_dev_bars **ret, const struct berth_dev_bars_config *config,
 		       struct berth_pci_function *function, struct berth_err *err)
 {
@@ -156,11 +203,14 @@ int berth_dev_bars_new(struct berth_dev_bars **ret, const struct berth_dev_bars_
 		return berth_err_set(err, r, "BARs: out of memory");
 	b->owner = (unsigned int)r;
 	berth_bars_init(&b->bars, &bars_ops, b);
-	for (unsigned int i = 0; i < BERTH_BARS_NR; i++) {
+	for (unsigned int i = 0; i < BERTH_BARS_ROM; i++) {
 		r = make_bar(b, i, function, err);
 		if (r < 0)
 			return r;
 	}
+	r = make_rom(b, function, err);
+	if (r < 0)
+		return r;
 	*ret = BERTH_TAKE_PTR(b);
 	return 0;
 }
@@ -172,5 +222,6 @@ void berth_dev_bars_free(struct berth_dev_bars *b)
 	berth_bars_update(&b->bars, false, false, b->bars.reg, 0, 0);
 	for (unsigned int i = 0; i < BERTH_BARS_NR; i++)
 		berth_barmap_free(b->map[i]);
+	berth_rom_free(b->rom);
 	free(b);
 }

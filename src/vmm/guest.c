@@ -94,6 +94,7 @@ static int add_device(struct berth_guest *g, struct berth_launch *l, unsigned in
 		.slot = slot,
 		.fn = d->fn,
 		.multifunction = shares_slot(l, i),
+		.no_rom = d->no_rom,
 	};
 	int r = berth_vfio_device_from_fd(&dev, BERTH_TAKE_FD(d->fd), d->host, err);
 

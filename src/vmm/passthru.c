@@ -186,6 +186,8 @@ static int make(struct berth_passthru *pt, const struct berth_passthru_config *c
 	r = berth_vfio_config_new(&pt->cfg, pt->dev, config->multifunction, err);
 	if (r < 0)
 		return r;
+	if (config->no_rom)
+		berth_vfio_config_no_rom(pt->cfg);
 	wake_up(pt);
 	r = make_parts(pt, config->space, err);
 	return r == 0 ? plug(pt, config->slot, config->fn, err) : r;

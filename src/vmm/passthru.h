@@ -32,6 +32,7 @@ struct berth_passthru_config {
 	struct berth_pci_slot *slot;
 	unsigned int fn;    /* function number in the guest, 0 … 7; 0 must exist in each slot */
 	bool multifunction; /* @slot will hold more than one function */
+	bool no_rom;	    /* the guest gets no option ROM */
 };
 
 /**

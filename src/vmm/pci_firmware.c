@@ -40,6 +40,11 @@ struct block {
 	struct want wants[BERTH_PCI_NR_FUNCTIONS * BERTH_PCI_NR_BARS];
 	size_t nr;
 	uint64_t size, align;
+	/*
+	 * The smaller ones may lie behind the largest or before it, in a lead of so many bytes. Next to a neighbour of the
+	 * same size that is the difference between a gap as large as that, and none.
+	 */
+	uint64_t lead;
 	uint64_t start;
 };
 
@@ -106,11 +111,16 @@ static void write_bar(const struct want *want, uint64_t addr)
 static void write_block(const struct block *block, enum kind kind)
 {
 	struct berth_range at = { block->start, block->size };
-	uint64_t addr = block->start;
+	uint64_t addr = block->start + block->lead;
 
 	for (size_t i = 0; i < block->nr; i++) {
+		uint64_t size = block->wants[i].size;
+
+		if (block->lead && i > 0)
+			addr -= size; /* each has a multiple of its size above it */
 		write_bar(&block->wants[i], addr);
-		addr += block->wants[i].size;
+		if (!block->lead)
+			addr += size;
 	}
 	switch (kind) {
 	case IO:
@@ -136,17 +146,42 @@ static int no_room(enum kind kind, const struct block *block, const struct berth
 		return berth_err_set(
 			err, -ENOSPC,
 			"%s: BAR %u needs %llu MiB above guest memory, and below 0x%llx, "
-			"the end of this processor's address bits, there is no room; give "
-			"the VM fewer devices or less memory",
+			"the end of this processor's %d physical address bits, there is no room; "
+			"give the VM fewer devices or less memory",
 			largest->function->name, largest->index,
 			(unsigned long long)(largest->size / MIB),
-			(unsigned long long)berth_range_last(window->area) + 1);
+			(unsigned long long)berth_range_last(window->area) + 1,
+			64 - __builtin_clzll(berth_range_last(window->area)));
 	return berth_err_set(
 		err, -ENOSPC,
 		"%s: BAR %u needs %llu KiB below 4 GiB, where the window of %llu MiB for "
 		"all devices is full; give the VM fewer devices",
 		largest->function->name, largest->index, (unsigned long long)(largest->size / 1024),
 		(unsigned long long)(window->area.size / MIB));
+}
+
+/* The small ones before or behind the large one: whichever ends lower. */
+static int place_block(struct block *block, uint64_t bridge, struct berth_window *window)
+{
+	uint64_t largest = block->wants[0].size, rest = 0, size, before;
+	int r, r2 = -ENOSPC;
+
+	for (size_t i = 1; i < block->nr; i++)
+		rest += block->wants[i].size;
+	(void)berth_align_up(rest, bridge, &rest);
+	r = berth_window_find(window, block->size, block->align, 0, &block->start);
+	if (rest && largest >= bridge) {
+		size = rest + largest;
+		r2 = berth_window_find(window, size, block->align, rest, &before);
+	}
+	if (r2 == 0 && (r < 0 || before + size < block->start + block->size)) {
+		block->start = before;
+		block->size = size;
+		block->lead = rest;
+		r = 0;
+	}
+	return r < 0 ? r :
+		       berth_window_take(window, (struct berth_range){ block->start, block->size });
 }
 
 /* All slots' BARs of one kind. */
@@ -165,7 +200,7 @@ static int assign_kind(struct berth_pci_slot *const *slots, size_t nr, enum kind
 
 		if (!blocks[i].nr)
 			continue;
-		r = berth_window_place(window, blocks[i].size, blocks[i].align, &blocks[i].start);
+		r = place_block(&blocks[i], grain[kind].bridge, window);
 		if (r == -ENOSPC && kind == IO) {
 			log_info("%s: no I/O ports left, its I/O BARs stay unset",
 				 blocks[i].wants[0].function->name);

@@ -2,7 +2,7 @@
 /*
  * What a board's firmware does to PCI before the operating system starts: bus numbers, bridge windows, BARs.
  *
- * Per slot and kind of memory the BARs lie packed by falling size, behind a bridge window that is aligned to the largest.
+ * Per slot and kind of memory the BARs lie packed next to the largest, which is aligned, behind one bridge window.
  * Which kind: I/O; 64-bit prefetchable above 4 GiB; all the rest below, because a bridge has no non-prefetchable window
  * above 4 GiB (PCI-to-PCI Bridge 1.2, 3.2.5.8). A memory BAR takes at least a page of its own, so that it can be mapped
  * into the guest without its neighbours.

@@ -340,6 +340,11 @@ int berth_pci_host_assign(struct berth_pci_host *host, struct berth_err *err)
 	int r;
 
 	assert(!host->assigned);
+	if (berth_mem_top(host->mem) > UINT64_C(1) << host->phys_bits)
+		return berth_err_set(err, -ENOSPC,
+				     "guest memory up to 0x%llx does not fit into the %u physical "
+				     "address bits of this processor",
+				     (unsigned long long)berth_mem_top(host->mem), host->phys_bits);
 	for (size_t i = 0; i < host->nr_slots; i++) {
 		struct berth_pci_slot *slot = host->slots[i];
 

@@ -107,8 +107,8 @@ void berth_pci_slot_remove(struct berth_pci_function *function);
 /**
  * berth_pci_host_assign() - be the firmware: bus numbers, windows, BARs; called once by berth_vm_load()
  *
- * Return: 0; -ENOSPC a window is too small (the sentence says which, how much is needed and by whom); -EINVAL a slot has
- *         no function 0.
+ * Return: 0; -ENOSPC a window is too small (the sentence says which, how much is needed and by whom), or RAM lies beyond
+ *         the address bits; -EINVAL a slot has no function 0.
  */
 int berth_pci_host_assign(struct berth_pci_host *host, struct berth_err *err);
 

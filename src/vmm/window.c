@@ -39,28 +39,42 @@ static const struct berth_range *in_the_way(const struct berth_window *window,
 	return NULL;
 }
 
-int berth_window_place(struct berth_window *window, uint64_t size, uint64_t align,
-		       uint64_t *ret_start)
+int berth_window_find(const struct berth_window *window, uint64_t size, uint64_t align,
+		      uint64_t lead, uint64_t *ret_start)
 {
 	struct berth_range at = { window->area.start, size };
 	const struct berth_range *other;
-	int r;
+	uint64_t aligned;
 
 	for (;;) {
-		if (!berth_align_up(at.start, align, &at.start) ||
-		    !berth_range_contains(window->area, at))
+		if (__builtin_add_overflow(at.start, lead, &aligned) ||
+		    !berth_align_up(aligned, align, &aligned))
+			return -ENOSPC;
+		at.start = aligned - lead;
+		if (!berth_range_contains(window->area, at))
 			return -ENOSPC;
 		other = in_the_way(window, at);
-		if (!other)
-			break;
+		if (!other) {
+			*ret_start = at.start;
+			return 0;
+		}
 		/* In the way, so it ends above at.start: this moves on, and stops at the area's end. */
 		if (berth_range_last(*other) == UINT64_MAX)
 			return -ENOSPC;
 		at.start = berth_range_last(*other) + 1;
 	}
-	r = berth_window_take(window, at);
+}
+
+int berth_window_place(struct berth_window *window, uint64_t size, uint64_t align,
+		       uint64_t *ret_start)
+{
+	uint64_t start;
+	int r = berth_window_find(window, size, align, 0, &start);
+
+	if (r == 0)
+		r = berth_window_take(window, (struct berth_range){ start, size });
 	if (r < 0)
 		return r;
-	*ret_start = at.start;
+	*ret_start = start;
 	return 0;
 }

@@ -23,7 +23,14 @@ void berth_window_done(struct berth_window *window);
 /* Keep blocks away from @at, which need not be inside the area. Return: 0, -ENOMEM. */
 int berth_window_take(struct berth_window *window, struct berth_range at);
 
-/* @align: a power of two. Return: 0 and the lowest place that is free; -ENOSPC; -ENOMEM. */
+/**
+ * berth_window_find() - the lowest place that is free; it stays free
+ * @align: a power of two, of what lies @lead bytes behind the start
+ * Return: 0; -ENOSPC.
+ */
+int berth_window_find(const struct berth_window *window, uint64_t size, uint64_t align,
+		      uint64_t lead, uint64_t *ret_start);
+/* The same without a lead, and taken. Return: 0; -ENOSPC; -ENOMEM. */
 int berth_window_place(struct berth_window *window, uint64_t size, uint64_t align,
 		       uint64_t *ret_start);
 
