@@ -9,13 +9,18 @@
 #include "tools/berth.h"
 #include "tools/out.h"
 #include "tools/out_view.h"
+#include "tools/topology_p2p.h"
 
 static const char help[] =
-	"Usage: berth topology [--dot] [--json]\n\n"
+	"Usage: berth topology [--dot] [--json]\n"
+	"       berth topology --p2p [--json] [DEV…]\n\n"
 	"The PCIe tree: host bridges, root ports, switches and what is plugged into them. Devices below\n"
 	"one switch reach each other without passing the root complex.\n\n"
 	"      --dot    for Graphviz: berth topology --dot | dot -Tsvg > tree.svg\n"
-	"      --json   {\"topology\":[…]}, devices as in 'berth list --json' with their children inside\n";
+	"      --p2p    for each pair of devices, which way peer-to-peer requests of the first to the second take:\n"
+	"               root (through the IOMMU: usable in a VM), direct (past it), none, unknown; and why\n"
+	"      --json   {\"topology\":[…]}, devices as in 'berth list --json' with their children inside;\n"
+	"               with --p2p {\"p2p\":[…]} with keys from, to, path, reason\n";
 
 static const struct berth_out_col cols[] = {
 	{ "device", NULL, BERTH_OUT_STRING, BERTH_OUT_TREE },
@@ -243,29 +248,41 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' },
 					       { "dot", no_argument, NULL, 'd' },
+					       { "p2p", no_argument, NULL, 'p' },
 					       { 0 } };
 	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
 	struct berth_err err = BERTH_ERR_INIT;
+	bool p2p = false;
 	int c, form = 't', r;
 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == '?')
 			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
+		if (c == 'p') {
+			p2p = true;
+			continue;
+		}
 		if (form != 't' && form != c)
 			return berth_usage(cmd, "--dot and --json exclude each other");
 		form = c;
 	}
-	if (optind < argc)
+	if (p2p && form == 'd')
+		return berth_usage(cmd, "--dot and --p2p exclude each other");
+	if (optind < argc && !p2p)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind]);
 	r = berth_view_open(&view, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
 	berth_view_notes(view, cmd->name);
-	if (form == 'd')
+	if (p2p)
+		r = berth_topology_p2p(view, argv + optind, form == 'j', &err);
+	else if (form == 'd')
 		print_dot(view);
 	else
 		r = form == 'j' ? print_json(view) : print_tree(view, &err);
+	if (r == -EINVAL && p2p)
+		return berth_usage(cmd, "%s", err.text);
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 

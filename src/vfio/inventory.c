@@ -80,8 +80,8 @@ static int separate_twins(struct berth_inventory *inv)
 
 #define MAX_MEMBERS 64
 
-static size_t collect_steps(const struct berth_inventory *inv, const struct berth_device *dev,
-			    struct berth_isolation_step steps[BERTH_DEVPATH_MAX_DEPTH])
+size_t berth_inventory_steps(const struct berth_inventory *inv, const struct berth_device *dev,
+			     struct berth_isolation_step steps[static BERTH_DEVPATH_MAX_DEPTH])
 {
 	const struct berth_device *up = dev;
 	size_t nr = 0;
@@ -145,7 +145,7 @@ static int judge(struct berth_device *dev, const struct berth_inventory *inv,
 	char reason[BERTH_ISOLATION_REASON];
 
 	if (dev->iommu_group >= 0) {
-		facts.nr_steps = collect_steps(inv, dev, steps);
+		facts.nr_steps = berth_inventory_steps(inv, dev, steps);
 		facts.nr_members = collect_members(inv, dev, members);
 		/* Only such a group can hold a function bound to vfio-pci without an IOMMU. */
 		facts.noiommu = strncmp(dev->driver, "vfio", 4) == 0 &&

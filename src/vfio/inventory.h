@@ -19,6 +19,7 @@
 #include "base/tri.h"
 #include "iommu/isolation.h"
 #include "vfio/caps.h"
+#include "vfio/devpath.h"
 
 struct berth_err;
 struct berth_host;
@@ -109,6 +110,10 @@ bool berth_device_is_bridge(const struct berth_device *dev);
 /* What `berth list` shows without --all: what people pass through (graphics, network, storage, accelerators, USB, VFs). */
 bool berth_device_is_worth_passing(const struct berth_inventory *inv,
 				   const struct berth_device *dev);
+
+/* The bridges between @dev and the root, nearest first. Return: how many. */
+size_t berth_inventory_steps(const struct berth_inventory *inv, const struct berth_device *dev,
+			     struct berth_isolation_step steps[static BERTH_DEVPATH_MAX_DEPTH]);
 
 /* The next function of @dev's group after @after (NULL: the first), @dev itself included; NULL at the end. */
 const struct berth_device *berth_inventory_next_in_group(const struct berth_inventory *inv,

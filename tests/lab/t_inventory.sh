@@ -60,6 +60,9 @@ in_gpu_nic() {
     ok "capabilities are read" says '"msix_vectors": 10' show --json 01:00.0
     ok "an ordinary user gets unknown, not a guess" sh -c \
         "setpriv --reuid 65534 --regid 65534 --clear-groups '$berth' list -o bdf,isolation 2>&1 | grep -q '01:00.0 unknown'"
+    ok "peer-to-peer between root ports goes through the IOMMU" says \
+        "01:00.0 *0000:02:00.0 *root *root port 0000:00:10.0 redirects" topology --p2p 01:00.0 02:00.0
+    ok "topology --p2p --json is JSON" is_json topology --p2p --json
     ok "topology for Graphviz is a graph" sh -c "'$berth' topology --dot | grep -q '^graph pcie {'"
     mkfs.ext4 -q /dev/nvme0n1 && mount /dev/nvme0n1 /mnt
     ok "a mounted disk is known" says "fail  *mounted .*0000:04:00.0 carries /mnt" show 04:00.0
@@ -85,6 +88,8 @@ in_switch() {
     ok "igb on its own root port stays isolated" verdict 01:00.0 isolated
     ok "doctor warns of both" says "0000:05:00.0 shared" doctor
     ok "topology puts them below the switch" says "0000:05:00.0" topology
+    ok "peer-to-peer below a switch without ACS goes past the IOMMU" says \
+        "04:00.0 *0000:05:00.0 *direct *switch port 0000:03:00.0 has no ACS" topology --p2p 04:00.0 05:00.0
 }
 
 in_no_iommu() {
