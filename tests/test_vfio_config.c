@@ -313,6 +313,100 @@ static void a_rom_larger_than_there_are_is_none(void **state)
 	assert_int_equal(berth_vfio_config_bar(f->cfg, BERTH_VFIO_CONFIG_ROM)->size, 0);
 }
 
+static void a_table_moves_to_a_free_register(void **state)
+{
+	struct fixture *f = *state;
+	const struct berth_vfio_config_caps *caps;
+
+	fake_vfio_bar(f->fake, 0, 0x4000, 0x4);
+	fake_vfio_bar(f->fake, 2, 0x4000, 0xc);
+	fake_vfio_msix(f->fake, 0x50, 300, 0x2000, 0x3ff8, false);
+	make(f);
+	assert_true(berth_vfio_config_move_msix(f->cfg));
+	caps = berth_vfio_config_caps(f->cfg);
+	assert_int_equal(caps->msix_table_bar, 5);
+	assert_int_equal(caps->msix_table_offset, 0);
+	assert_int_equal(caps->msix_pba_offset, 300 * 16);
+	assert_int_equal(rd(f, 0x54, 4), 5);
+	assert_int_equal(rd(f, 0x58, 4), 300 * 16 | 5);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 5)->size, 0x2000);
+	wr(f, PCI_BASE_ADDRESS_5, 4, UINT32_MAX);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_5, 4), 0xffffe000);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 0)->size, 0x4000);
+}
+
+static void a_table_moves_to_the_upper_half_of_its_bar(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 6; i += 2)
+		fake_vfio_bar(f->fake, i, 0x4000, 0xc);
+	fake_vfio_msix(f->fake, 0x50, 16, 0x2004 & ~7u, 0x3002, false);
+	make(f);
+	assert_true(berth_vfio_config_move_msix(f->cfg));
+	assert_int_equal(rd(f, 0x54, 4), 0x4000);
+	assert_int_equal(rd(f, 0x58, 4), 0x4100);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 0)->size, 0x8000);
+	wr(f, PCI_BASE_ADDRESS_0, 4, UINT32_MAX);
+	assert_int_equal(rd(f, PCI_BASE_ADDRESS_0, 4), 0xffff800c);
+}
+
+static void a_table_that_cannot_move_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 6; i++)
+		fake_vfio_bar(f->fake, i, 0x1000, 0);
+	fake_vfio_msix(f->fake, 0x50, 2048, 0x0, 0x800, false);
+	make(f);
+	assert_false(
+		berth_vfio_config_move_msix(f->cfg)); /* the table alone is larger than the BAR */
+	assert_int_equal(rd(f, 0x54, 4), 0);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 0)->size, 0x1000);
+}
+
+static void a_clique_is_a_capability_at_the_end_of_the_list(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_put16(f->fake, PCI_VENDOR_ID, 0x10de);
+	fake_vfio_cap(f->fake, 0x40, PCI_CAP_ID_PM);
+	make(f);
+	assert_int_equal(berth_vfio_config_add_clique(f->cfg, 5, false, NULL), 0);
+	assert_int_equal(rd(f, 0x41, 1), 0xc8);
+	assert_int_equal(rd(f, 0xc8, 4), 0x50080009);
+	assert_int_equal(rd(f, 0xcc, 4), 0x00285032);
+	wr(f, 0xcc, 4, 0);
+	assert_int_equal(rd(f, 0xcc, 4), 0x00285032);
+	assert_int_equal(f->fake->nr_log, 0);
+}
+
+static void a_clique_goes_where_nothing_else_is(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_put16(f->fake, PCI_VENDOR_ID, 0x10de);
+	fake_vfio_cap(f->fake, 0xc0, PCI_CAP_ID_MSIX); /* 12 bytes */
+	make(f);
+	assert_int_equal(berth_vfio_config_add_clique(f->cfg, 15, false, NULL), 0);
+	assert_int_equal(rd(f, 0xd4, 4), 0x50080009);
+	assert_int_equal(rd(f, 0xd8, 4), 0x00785032);
+	assert_int_equal(rd(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, PCI_STATUS_CAP_LIST);
+}
+
+static void a_clique_without_a_place_or_for_another_vendor_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	fake_vfio_cap(f->fake, 0xa0, PCI_CAP_ID_EXP); /* 60 bytes */
+	f->fake->config[0xda] = 1;
+	make(f);
+	assert_int_equal(berth_vfio_config_add_clique(f->cfg, 0, false, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "NVIDIA"));
+	assert_int_equal(berth_vfio_config_add_clique(f->cfg, 0, true, NULL), -EEXIST);
+}
+
 static void power_state_switches_decoding_and_stays_here(void **state)
 {
 	struct fixture *f = *state;
@@ -787,6 +881,12 @@ int main(void)
 		T(writes_are_never_wider_than_the_guests),
 		T(decoding_is_ours_and_mastering_is_the_devices),
 		T(bars_can_be_sized),
+		T(a_table_moves_to_a_free_register),
+		T(a_table_moves_to_the_upper_half_of_its_bar),
+		T(a_table_that_cannot_move_stays),
+		T(a_clique_is_a_capability_at_the_end_of_the_list),
+		T(a_clique_goes_where_nothing_else_is),
+		T(a_clique_without_a_place_or_for_another_vendor_is_refused),
 		T(a_rom_can_be_sized_and_switched_off),
 		T(a_rom_larger_than_there_are_is_none),
 		T(power_state_switches_decoding_and_stays_here),

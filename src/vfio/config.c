@@ -10,39 +10,16 @@
 #include "base/err.h"
 #include "base/range.h"
 #include "vfio/caps.h"
+#include "vfio/config_inside.h"
 #include "vfio/config_table.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
 #include "vfio/region.h"
 
-#define SIZE	    4096u /* 7.2.2 */
-#define LEGACY_SIZE 256u
-#define NR_BARS	    6u
-#define NO_ANSWER   UINT32_MAX
-#define ROM_MIN	    2048u
-#define ROM_MAX	    (16u << 20)
-#define EXP_1_SIZE  0x14u /* 7.5.3 of PCI Express Base 1.1: up to Link Status */
-#define EXP_2_SIZE  0x3cu /* 7.5.3 */
-#define CAP_MAX	    64u	  /* bytes; more than any rule's size */
-
-struct berth_vfio_config {
-	struct berth_vfio_device *dev; /* borrowed */
-	unsigned int size;	       /* bytes that the device has: 256 or 4096 */
-	struct berth_vfio_config_caps caps;
-	struct berth_vfio_config_bar bars[NR_BARS + 1]; /* the last one: ROM */
-	bool exp;					/* the PCI Express capability was seen */
-	/* The byte and the bit that start a reset of the function (FLR); bit 0: the function has none. */
-	struct {
-		uint16_t at;
-		uint8_t bit;
-	} flr[2];
-	uint8_t shadow[SIZE];  /* our answer */
-	uint8_t initial[SIZE]; /* the same after a reset */
-	uint8_t ours[SIZE];    /* bits answered by shadow */
-	uint8_t write[SIZE];   /* bits of ours that the guest may change */
-	uint8_t through[SIZE]; /* bits that are written to the device */
-	uint8_t zero[SIZE];    /* bits never written back as the device has them */
-};
+#define NO_ANSWER  UINT32_MAX
+#define EXP_1_SIZE 0x14u /* 7.5.3 of PCI Express Base 1.1: up to Link Status */
+#define EXP_2_SIZE 0x3cu /* 7.5.3 */
+#define CAP_MAX	   64u	 /* bytes; more than any rule's size */
 
 struct found_cap {
 	struct berth_cap cap;
@@ -57,12 +34,6 @@ static uint32_t gather(const uint8_t *bytes, unsigned int len)
 	for (unsigned int i = 0; i < len; i++)
 		v |= (uint32_t)bytes[i] << (8 * i);
 	return v;
-}
-
-static void put(struct berth_vfio_config *cfg, unsigned int offset, unsigned int len, uint32_t v)
-{
-	for (unsigned int i = 0; i < len; i++)
-		cfg->shadow[offset + i] = (uint8_t)(v >> (8 * i));
 }
 
 uint32_t berth_vfio_config_shadow(const struct berth_vfio_config *cfg, unsigned int offset,
@@ -168,8 +139,8 @@ static bool setup_msi(struct berth_vfio_config *cfg, const struct found_cap *cap
 	freeze(cfg, at, at + whole);
 	apply_rule(cfg, cap);
 	apply_form(cfg, at, 0, 0, is64 ? BERTH_CONFIG_MSI_64 : BERTH_CONFIG_MSI_32);
-	put(cfg, at + PCI_MSI_FLAGS, 2,
-	    (flags & (PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT)) | log2 << 1);
+	berth_vfio_config_put(cfg, at + PCI_MSI_FLAGS, 2,
+			      (flags & (PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT)) | log2 << 1);
 	if (!mask)
 		return true;
 	apply_form(cfg, at, 0, 0, is64 ? BERTH_CONFIG_MSI_64_MASK : BERTH_CONFIG_MSI_32_MASK);
@@ -201,9 +172,9 @@ static bool setup_msix(struct berth_vfio_config *cfg, const struct found_cap *ca
 	cfg->caps.msix_pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 	freeze(cfg, at, at + cap->rule->size);
 	apply_rule(cfg, cap);
-	put(cfg, at + PCI_MSIX_FLAGS, 2, vectors - 1);
-	put(cfg, at + PCI_MSIX_TABLE, 4, table);
-	put(cfg, at + PCI_MSIX_PBA, 4, pba);
+	berth_vfio_config_put(cfg, at + PCI_MSIX_FLAGS, 2, vectors - 1);
+	berth_vfio_config_put(cfg, at + PCI_MSIX_TABLE, 4, table);
+	berth_vfio_config_put(cfg, at + PCI_MSIX_PBA, 4, pba);
 	return true;
 }
 
@@ -219,7 +190,8 @@ static bool setup_exp(struct berth_vfio_config *cfg, const struct found_cap *cap
 	if (type == PCI_EXP_TYPE_RC_END)
 		type = PCI_EXP_TYPE_ENDPOINT;
 	cfg->exp = true;
-	put(cfg, at + PCI_EXP_FLAGS, 1, (uint32_t)type << 4 | (version ? version : 1));
+	berth_vfio_config_put(cfg, at + PCI_EXP_FLAGS, 1,
+			      (uint32_t)type << 4 | (version ? version : 1));
 	apply_rule(cfg, cap);
 	if (version >= 2)
 		apply_form(cfg, at, EXP_1_SIZE, EXP_2_SIZE, BERTH_CONFIG_EXP_2);
@@ -287,11 +259,11 @@ static void setup_caps(struct berth_vfio_config *cfg, const uint8_t *image)
 	/* Links last: nothing that a chain lets overlap with them makes them writable. */
 	for (size_t i = 0; i < shown; i++) {
 		freeze(cfg, caps[i].cap.at, caps[i].cap.at + 2u);
-		put(cfg, caps[i].cap.at, 2, caps[i].cap.id);
-		put(cfg, link, 1, caps[i].cap.at);
+		berth_vfio_config_put(cfg, caps[i].cap.at, 2, caps[i].cap.id);
+		berth_vfio_config_put(cfg, link, 1, caps[i].cap.at);
 		link = caps[i].cap.at + PCI_CAP_LIST_NEXT;
 	}
-	put(cfg, PCI_STATUS, 2, shown ? PCI_STATUS_CAP_LIST : 0);
+	berth_vfio_config_put(cfg, PCI_STATUS, 2, shown ? PCI_STATUS_CAP_LIST : 0);
 }
 
 /* 7.8.6.2, 7.8.6.3. One entry of 8 bytes per BAR. Return: is it as it should be? */
@@ -312,11 +284,12 @@ static bool setup_rebar(struct berth_vfio_config *cfg, unsigned int at)
 		if (bar >= NR_BARS || log2 > 43 ||
 		    cfg->bars[bar].size != UINT64_C(1) << (20 + log2))
 			return false;
-		put(cfg, entry + PCI_REBAR_CAP, 4, log2 < 28 ? UINT32_C(1) << (4 + log2) : 0);
-		put(cfg, entry + PCI_REBAR_CTRL, 4,
-		    bar | (i == 0 ? nr << PCI_REBAR_CTRL_NBAR_SHIFT : 0) |
-			    log2 << PCI_REBAR_CTRL_BAR_SHIFT |
-			    (log2 < 28 ? 0 : UINT32_C(1) << (16 + log2 - 28)));
+		berth_vfio_config_put(cfg, entry + PCI_REBAR_CAP, 4,
+				      log2 < 28 ? UINT32_C(1) << (4 + log2) : 0);
+		berth_vfio_config_put(cfg, entry + PCI_REBAR_CTRL, 4,
+				      bar | (i == 0 ? nr << PCI_REBAR_CTRL_NBAR_SHIFT : 0) |
+					      log2 << PCI_REBAR_CTRL_BAR_SHIFT |
+					      (log2 < 28 ? 0 : UINT32_C(1) << (16 + log2 - 28)));
 	}
 	return true;
 }
@@ -353,9 +326,10 @@ static void setup_ext_caps(struct berth_vfio_config *cfg, const uint8_t *image)
 		const struct berth_cap *cap = &caps[i].cap;
 
 		freeze(cfg, cap->at, cap->at + 4u);
-		put(cfg, cap->at, 4,
-		    (uint32_t)cap->id | (uint32_t)cap->version << 16 |
-			    (i + 1 < shown ? (uint32_t)caps[i + 1].cap.at << 20 : 0));
+		berth_vfio_config_put(cfg, cap->at, 4,
+				      (uint32_t)cap->id | (uint32_t)cap->version << 16 |
+					      (i + 1 < shown ? (uint32_t)caps[i + 1].cap.at << 20 :
+							       0));
 	}
 }
 
@@ -383,36 +357,13 @@ static int setup_bar(struct berth_vfio_config *cfg, unsigned int i, unsigned int
 				     berth_vfio_device_name(cfg->dev), i,
 				     (unsigned long long)region->size);
 	mask = ~(bar->size - 1);
-	put(cfg, at, 4,
-	    low & (bar->io ? PCI_BASE_ADDRESS_SPACE_IO : (uint32_t)~PCI_BASE_ADDRESS_MEM_MASK));
+	berth_vfio_config_put(cfg, at, 4,
+			      low & (bar->io ? PCI_BASE_ADDRESS_SPACE_IO :
+					       (uint32_t)~PCI_BASE_ADDRESS_MEM_MASK));
 	for (unsigned int b = 0; b < (bar->is64 ? 8u : 4u); b++)
 		cfg->write[at + b] = (uint8_t)(mask >> (8 * b));
 	*ret_step = bar->is64 ? 2 : 1;
 	return 0;
-}
-
-/* 7.5.1.2.4: address from bit 11 on, and an enable bit of its own. The largest there is has 16 MiB. */
-static void setup_rom(struct berth_vfio_config *cfg)
-{
-	const struct berth_vfio_region *region =
-		berth_vfio_device_region(cfg->dev, BERTH_VFIO_REGION_ROM);
-	uint64_t size = ROM_MIN;
-	uint32_t mask;
-
-	if (!region || !region->readable || region->size > ROM_MAX)
-		return;
-	while (size < region->size)
-		size *= 2;
-	cfg->bars[BERTH_VFIO_CONFIG_ROM].size = size;
-	mask = ~(uint32_t)(size - 1) | PCI_ROM_ADDRESS_ENABLE;
-	for (unsigned int b = 0; b < 4; b++)
-		cfg->write[PCI_ROM_ADDRESS + b] = (uint8_t)(mask >> (8 * b));
-}
-
-void berth_vfio_config_no_rom(struct berth_vfio_config *cfg)
-{
-	cfg->bars[BERTH_VFIO_CONFIG_ROM].size = 0;
-	memset(cfg->write + PCI_ROM_ADDRESS, 0, 4);
 }
 
 static int setup_bars(struct berth_vfio_config *cfg, struct berth_err *err)
@@ -425,7 +376,7 @@ static int setup_bars(struct berth_vfio_config *cfg, struct berth_err *err)
 		if (r < 0)
 			return r;
 	}
-	setup_rom(cfg);
+	berth_vfio_config_setup_rom(cfg);
 	return 0;
 }
 
@@ -442,10 +393,11 @@ static int setup_header(struct berth_vfio_config *cfg, bool multifunction, struc
 		return berth_err_set(err, -EPROTO, "%s is a bridge (header type %#x), not a device",
 				     name, type);
 	apply(cfg, 0, 0, PCI_STD_HEADER_SIZEOF, berth_config_header, berth_config_header_nr);
-	put(cfg, PCI_HEADER_TYPE, 1, multifunction ? 0x80 : 0);
+	berth_vfio_config_put(cfg, PCI_HEADER_TYPE, 1, multifunction ? 0x80 : 0);
 	if (berth_vfio_irq_query(&irq, cfg->dev, BERTH_VFIO_IRQ_INTX) == 0 && irq.count)
-		put(cfg, PCI_INTERRUPT_PIN, 1,
-		    berth_vfio_device_config_read(cfg->dev, PCI_INTERRUPT_PIN, 1));
+		berth_vfio_config_put(cfg, PCI_INTERRUPT_PIN, 1,
+				      berth_vfio_device_config_read(cfg->dev, PCI_INTERRUPT_PIN,
+								    1));
 	return 0;
 }
 
@@ -591,7 +543,7 @@ unsigned int berth_vfio_config_write(struct berth_vfio_config *cfg, unsigned int
 
 void berth_vfio_config_set_pending(struct berth_vfio_config *cfg, uint32_t bits)
 {
-	put(cfg, cfg->caps.msi_mask + 4u, 4, bits);
+	berth_vfio_config_put(cfg, cfg->caps.msi_mask + 4u, 4, bits);
 }
 
 void berth_vfio_config_masks(const struct berth_vfio_config *cfg, unsigned int offset,
@@ -611,12 +563,6 @@ const struct berth_vfio_config_bar *berth_vfio_config_bar(const struct berth_vfi
 							  unsigned int bar)
 {
 	return &cfg->bars[bar];
-}
-
-void berth_vfio_config_no_intx(struct berth_vfio_config *cfg)
-{
-	put(cfg, PCI_INTERRUPT_PIN, 1, 0);
-	cfg->initial[PCI_INTERRUPT_PIN] = 0;
 }
 
 static bool in_d0(const struct berth_vfio_config *cfg)

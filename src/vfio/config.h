@@ -92,6 +92,24 @@ const struct berth_vfio_config_bar *berth_vfio_config_bar(const struct berth_vfi
 							  unsigned int bar);
 /* What the MSI capability's pending bits read; only with msi_mask. */
 void berth_vfio_config_set_pending(struct berth_vfio_config *cfg, uint32_t bits);
+/**
+ * berth_vfio_config_move_msix() - put the guest's MSI-X table and pending bits where nothing of the device is
+ *
+ * Into a BAR of their own when the device leaves a register free; else into the upper half of their BAR, of which the guest
+ * sees twice the size. Before the guest has seen any of it. Nothing to do without MSI-X.
+ *
+ * Return: false: neither is possible, they stay where they are.
+ */
+bool berth_vfio_config_move_msix(struct berth_vfio_config *cfg);
+/**
+ * berth_vfio_config_add_clique() - a capability that names the NVIDIA P2P clique of this GPU
+ * @clique: 0 … 15
+ * @force: also for another vendor's device
+ *
+ * Return: 0; -EINVAL not NVIDIA's; -EEXIST there is no place for it.
+ */
+int berth_vfio_config_add_clique(struct berth_vfio_config *cfg, unsigned int clique, bool force,
+				 struct berth_err *err);
 /* The guest gets no ROM. Before it has seen any. */
 void berth_vfio_config_no_rom(struct berth_vfio_config *cfg);
 /* There is no INTx after all: the Interrupt Pin register reads 0 from now on. */

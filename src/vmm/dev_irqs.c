@@ -13,7 +13,6 @@
 #include "vfio/config.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
-#include "vfio/region.h"
 #include "vmm/intx.h"
 #include "vmm/irq.h"
 #include "vmm/msix.h"
@@ -207,13 +206,11 @@ static void update_irq(struct berth_dev_irqs *irqs)
 	}
 }
 
-/* Can [offset, offset + size) be in that BAR? */
-static bool in_region(const struct berth_dev_irqs *irqs, unsigned int bar, struct berth_range r)
+/* Can [offset, offset + size) be in that BAR of the guest? */
+static bool in_bar(const struct berth_dev_irqs *irqs, unsigned int bar, struct berth_range r)
 {
-	const struct berth_vfio_region *region =
-		bar < NR_BARS ? berth_vfio_device_region(irqs->dev, bar) : NULL;
-
-	return region && berth_range_fits(r.start, r.size, region->size);
+	return bar < NR_BARS &&
+	       berth_range_fits(r.start, r.size, berth_vfio_config_bar(irqs->cfg, bar)->size);
 }
 
 static int make_msix(struct berth_dev_irqs *irqs, struct berth_err *err)
@@ -227,11 +224,11 @@ static int make_msix(struct berth_dev_irqs *irqs, struct berth_err *err)
 	irqs->table =
 		(struct berth_range){ caps->msix_table_offset, berth_msix_table_size(irqs->msix) };
 	irqs->pba = (struct berth_range){ caps->msix_pba_offset, berth_msix_pba_size(irqs->msix) };
-	if (!in_region(irqs, caps->msix_table_bar, irqs->table))
+	if (!in_bar(irqs, caps->msix_table_bar, irqs->table))
 		return berth_err_set(err, -EPROTO, "its MSI-X table is outside of BAR %u",
 				     caps->msix_table_bar);
 	/* Some VFs say so of their PBA; nobody needs it. */
-	if (!in_region(irqs, caps->msix_pba_bar, irqs->pba))
+	if (!in_bar(irqs, caps->msix_pba_bar, irqs->pba))
 		irqs->pba = (struct berth_range){ 0, 0 };
 	return 0;
 }

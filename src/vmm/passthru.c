@@ -10,7 +10,9 @@
 
 #include <linux/pci_regs.h>
 
+#define BERTH_LOG "vmm/passthru"
 #include "base/err.h"
+#include "base/log.h"
 #include "vfio/config.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
@@ -178,6 +180,22 @@ static int plug(struct berth_passthru *pt, struct berth_pci_slot *slot, unsigned
 	return r;
 }
 
+/* What the VM's settings say about this device. */
+static int change_config(struct berth_passthru *pt, const struct berth_passthru_config *config,
+			 struct berth_err *err)
+{
+	if (config->no_rom)
+		berth_vfio_config_no_rom(pt->cfg);
+	if (config->move_msix && !berth_vfio_config_move_msix(pt->cfg))
+		log_warn(
+			"%s: its MSI-X table stays where it is: no BAR is free, and its own cannot grow",
+			name_of(pt));
+	return config->p2p_clique < 0 ?
+		       0 :
+		       berth_vfio_config_add_clique(pt->cfg, (unsigned int)config->p2p_clique,
+						    config->p2p_clique_force, err);
+}
+
 static int make(struct berth_passthru *pt, const struct berth_passthru_config *config,
 		struct berth_err *err)
 {
@@ -186,8 +204,9 @@ static int make(struct berth_passthru *pt, const struct berth_passthru_config *c
 	r = berth_vfio_config_new(&pt->cfg, pt->dev, config->multifunction, err);
 	if (r < 0)
 		return r;
-	if (config->no_rom)
-		berth_vfio_config_no_rom(pt->cfg);
+	r = change_config(pt, config, err);
+	if (r < 0)
+		return r;
 	wake_up(pt);
 	r = make_parts(pt, config->space, err);
 	return r == 0 ? plug(pt, config->slot, config->fn, err) : r;

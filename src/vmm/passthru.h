@@ -33,6 +33,9 @@ struct berth_passthru_config {
 	unsigned int fn;    /* function number in the guest, 0 … 7; 0 must exist in each slot */
 	bool multifunction; /* @slot will hold more than one function */
 	bool no_rom;	    /* the guest gets no option ROM */
+	bool move_msix;	    /* see berth_vfio_config_move_msix() */
+	int p2p_clique;	    /* see berth_vfio_config_add_clique(); -1: none */
+	bool p2p_clique_force;
 };
 
 /**
