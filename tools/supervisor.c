@@ -54,6 +54,7 @@ struct supervisor {
 	struct berth_vm_process process;
 	struct berth_vm_loop *loop; /* owned */
 	struct berth_vm_ending ending;
+	int64_t since; /* ms of the monotonic clock; when we were called */
 	int signal_fd; /* owned */
 	int listen_fd; /* borrowed from @dir */
 };
@@ -202,6 +203,22 @@ static void write_info(struct supervisor *s)
 		log_warn("%s, going on without", err.text);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* At least 1: 0 stands for what has not happened. */
+static uint64_t ms_since(const struct supervisor *s)
+{
+	int64_t ms = now_ms() - s->since;
+
+	return ms > 0 ? (uint64_t)ms : 1;
+}
+
 static void fill_info(struct supervisor *s)
 {
 	struct berth_vm_info *i = &s->info;
@@ -211,6 +228,8 @@ static void fill_info(struct supervisor *s)
 	i->nr_cpus = s->launch.nr_cpus;
 	i->memory = s->launch.memory;
 	i->uid = s->launch.uid;
+	snprintf(i->hugepages, sizeof(i->hugepages), "%s", berth_pages_name(s->launch.pages));
+	i->numa_node = s->memory.config.node;
 	i->since = (int64_t)time(NULL);
 	if (s->launch.nr_devices)
 		snprintf(i->iommu, sizeof(i->iommu), "%s",
@@ -246,6 +265,8 @@ static int take_devices(struct supervisor *s, struct berth_err *err)
 		r = berth_vm_devices_open(&s->devices, s->config->iommu, err);
 		berth_vm_memory_cool(&s->memory);
 	}
+	if (r == 0 && s->devices.claim)
+		s->info.devices_ms = ms_since(s);
 	if (r == 0)
 		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
 	return r;
@@ -294,10 +315,19 @@ static int start_process(struct supervisor *s, struct berth_err *err)
 	return r;
 }
 
+static void on_memory(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->info.memory_ms = ms_since(s);
+}
+
 static void on_running(void *arg)
 {
 	struct supervisor *s = arg;
 
+	s->info.ready_ms = ms_since(s);
+	write_info(s);
 	log_info("VM %s runs as process %d", s->config->name, (int)s->process.pid);
 }
 
@@ -311,6 +341,8 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.signal_fd = s->signal_fd,
 		.memory = s->config->memory,
 		.timeout_s = s->options->timeout_s,
+		.progress = isatty(STDERR_FILENO),
+		.on_memory = on_memory,
 		.on_running = on_running,
 		.arg = s,
 	};
@@ -392,6 +424,7 @@ int berth_supervisor_run(struct berth_host *host, const struct berth_run_config 
 	s->config = config;
 	s->options = options;
 	s->signal_fd = s->console.sock = -1;
+	s->since = now_ms();
 	s->process = (struct berth_vm_process)BERTH_VM_PROCESS_INIT;
 	berth_launch_init(&s->launch);
 	s->memory = (struct berth_vm_memory)BERTH_VM_MEMORY_INIT;
