@@ -11,7 +11,7 @@
 #define NR_VECTORS    5
 #define NR_TARGETS    16 /* IDT vectors for each */
 #define FIRST	      0x60
-#define EDU_VECTOR    0x58
+#define SETTLE	      20000000 /* ticks of the TSC; some 10 ms */
 #define ENTRY_MASKED  1u
 #define FUNCTION_MASK (1u << 30) /* bit 14 of message control, in the capability's first word */
 #define MSIX_ENABLE   (1u << 31)
