@@ -204,6 +204,21 @@ guest() {
         tr -d '\r' <"$tmp/guest.log" | grep -qx 'guest-exit: 5'
 }
 
+# Three sleepers of a millisecond each beside a device whose BAR goes on and off: no timer may get lost.
+timers() {
+    lab --timeout 200 --no-drivers -- sh -c '
+        for i in 1 2 3; do
+            python3 -c "import time; [time.sleep(0.001) for i in range(5000)]" &
+            sleepers="$sleepers $!"
+        done
+        python3 -c "
+import itertools, os
+fd = os.open(\"'$pci'/0000:03:00.0/config\", os.O_RDWR)
+for value in itertools.cycle((0, 2)):
+    os.pwrite(fd, value.to_bytes(2, \"little\"), 4)" &
+        wait $sleepers'
+}
+
 virtual_time() { # a second of sleep passes at once: idle time is skipped
     lab --icount --no-drivers -- sh -c 'nproc; sleep 100' >"$tmp/stdout" && grep -qx 1 "$tmp/stdout"
 }
@@ -221,6 +236,7 @@ cd "$here" || exit
     ok "lab run: exit status, stdout and stderr pass through" passes_through
     ok "lab run: --timeout" times_out
     ok "lab run: --icount" virtual_time
+    ok "lab host: timers go on while a BAR is switched on and off" timers
     topology gpu-nic
     ok "gpu-nic: the screendump shows what was drawn" drawn
     ok "gpu-nic: writes are thrown away, except in the out folder" writes_go_away

@@ -50,7 +50,7 @@ class Lab:
         raise AssertionError
 
     def _boot(self, command, tmp):
-        machine = Machine(tmp)
+        machine = Machine(tmp, self.options.icount)
         TOPOLOGIES[self.options.topology](machine)
         self._write_job(command, machine, tmp)
         ours, theirs = {}, {}
