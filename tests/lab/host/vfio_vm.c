@@ -24,6 +24,7 @@
 #include "iommu/ioas.h"
 #include "vfio/device.h"
 #include "vfio/reset.h"
+#include "vmm/barspace.h"
 #include "vmm/dma.h"
 #include "vmm/passthru.h"
 #include "vmm/pci_host.h"
@@ -105,8 +106,9 @@ static void take_over(const struct run *run, struct berth_ioas **io, struct bert
 		die(r, &err);
 }
 
-static int plug_in(const struct run *run, struct berth_vm *vm, struct berth_vfio_device **dev,
-		   struct berth_passthru **pt, struct berth_err *err)
+static int plug_in(const struct run *run, struct berth_vm *vm, struct berth_barspace *space,
+		   struct berth_vfio_device **dev, struct berth_passthru **pt,
+		   struct berth_err *err)
 {
 	struct berth_pci_slot *slot = NULL;
 	int r = 0;
@@ -114,13 +116,18 @@ static int plug_in(const struct run *run, struct berth_vm *vm, struct berth_vfio
 	for (size_t i = 0; r == 0 && i < run->nr; i++) {
 		bool with_last = i > 0 && berth_bdf_same_slot(run->at[i - 1], run->at[i]);
 		bool with_next = i + 1 < run->nr && berth_bdf_same_slot(run->at[i + 1], run->at[i]);
+		struct berth_passthru_config config = {
+			.space = space,
+			.fn = with_last || with_next ? run->at[i].fn : 0,
+			.multifunction = with_last || with_next,
+			.p2p_clique = -1,
+		};
 
 		if (!with_last)
 			r = berth_pci_host_add_slot(berth_vm_pci(vm), &slot, err);
+		config.slot = slot;
 		if (r == 0)
-			r = berth_passthru_new(&pt[i], vm, slot,
-					       with_last || with_next ? run->at[i].fn : 0,
-					       with_last || with_next, dev[i], err);
+			r = berth_passthru_new(&pt[i], vm, &config, dev[i], err);
 	}
 	return r;
 }
@@ -132,6 +139,7 @@ static void run_guest(const struct run *run)
 	struct berth_passthru *pt[MAX_DEVS] = { NULL };
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_range holes[16];
+	struct berth_barspace *space = NULL;
 	struct berth_dma *dma = NULL;
 	struct berth_ioas *io = NULL;
 	struct berth_vm *vm = NULL;
@@ -160,13 +168,16 @@ static void run_guest(const struct run *run)
 	if (r == 0)
 		r = berth_dma_new(&dma, vm, io, &err);
 	if (r == 0)
-		r = plug_in(run, vm, dev, pt, &err);
+		r = berth_barspace_new(&space, berth_vm_mem(vm), NULL, &err);
+	if (r == 0)
+		r = plug_in(run, vm, space, dev, pt, &err);
 	if (r == 0)
 		r = berth_vm_load(vm, &err);
 	if (r == 0)
 		r = berth_vm_run(vm, &end, &err);
 	for (size_t i = run->nr; i-- > 0;)
 		berth_passthru_free(pt[i]);
+	berth_barspace_free(space);
 	berth_dma_free(dma);
 	berth_vm_free(vm);
 	berth_ioas_close(io);
