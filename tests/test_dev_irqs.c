@@ -288,6 +288,37 @@ static void a_table_outside_of_its_bar_is_refused(void **state)
 	assert_non_null(strstr(err.text, "outside of BAR 0"));
 }
 
+/* No vectors to be had: the capability is hidden, and the table still nobody's. */
+static void a_table_without_interrupts_is_not_the_guests_either(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t v = 0;
+
+	f->fake->irq[MSIX].count = 0;
+	plug(f);
+	assert_int_equal(berth_vfio_config_caps(f->cfg)->msix, 0);
+	assert_int_equal(berth_dev_irqs_part(f->irqs, BERTH_MSIX_TABLE, 0).start, RICH_TABLE);
+	assert_int_equal(berth_dev_irqs_part(f->irqs, BERTH_MSIX_TABLE, 0).size, 160);
+	berth_dev_irqs_write(f->irqs, BERTH_MSIX_TABLE, 0, 8, &v);
+	berth_dev_irqs_read(f->irqs, BERTH_MSIX_TABLE, 0, 8, &v);
+	assert_true(v == UINT64_MAX);
+}
+
+/* The kernel offers fewer vectors than the table has entries: all of the table is kept from the guest. */
+static void the_whole_table_of_the_device_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t v = 0;
+
+	f->fake->irq[MSIX].count = 4;
+	plug(f);
+	assert_int_equal(berth_dev_irqs_part(f->irqs, BERTH_MSIX_TABLE, 0).size, 160);
+	berth_dev_irqs_read(f->irqs, BERTH_MSIX_TABLE, 48, 8, &v);
+	assert_int_equal(v, 0);
+	berth_dev_irqs_read(f->irqs, BERTH_MSIX_TABLE, 64, 8, &v);
+	assert_true(v == UINT64_MAX);
+}
+
 static void pending_bits_outside_of_their_bar_are_done_without(void **state)
 {
 	struct fixture *f = *state;
@@ -371,6 +402,8 @@ int main(void)
 		T_UNPLUGGED(a_device_without_intx_has_none),
 		T_UNPLUGGED(a_line_that_cannot_be_had_is_not_shown),
 		T_UNPLUGGED(a_table_outside_of_its_bar_is_refused),
+		T_UNPLUGGED(a_table_without_interrupts_is_not_the_guests_either),
+		T_UNPLUGGED(the_whole_table_of_the_device_is_kept),
 		T_UNPLUGGED(pending_bits_outside_of_their_bar_are_done_without),
 		T(in_any_order_every_interrupt_is_seen_exactly_once),
 		T_NORES(in_any_order_every_interrupt_is_seen_exactly_once),

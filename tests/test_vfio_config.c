@@ -474,6 +474,17 @@ static void capability_chains_that_loop_or_lie_are_cut(void **state)
 	assert_int_equal(rd(f, 0x100, 4), PCI_EXT_CAP_ID_DSN);
 }
 
+/* What some devices answer where they have nothing must not look like a link to a guest. */
+static void no_extended_capabilities_read_zero(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_put32(f->fake, 0x100, UINT32_MAX);
+	fake_put32(f->fake, 0xffc, UINT32_MAX);
+	make(f);
+	assert_int_equal(rd(f, 0x100, 4), 0);
+}
+
 static void capabilities_beyond_the_end_are_not_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -893,6 +904,7 @@ int main(void)
 		T(tells_where_msi_and_msix_are),
 		T(an_integrated_endpoint_becomes_a_plain_one),
 		T(capability_chains_that_loop_or_lie_are_cut),
+		T(no_extended_capabilities_read_zero),
 		T(capabilities_beyond_the_end_are_not_shown),
 		cmocka_unit_test(hostile_config_spaces_are_survived),
 		T(after_surprise_removal_everything_reads_ones),

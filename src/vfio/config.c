@@ -122,7 +122,7 @@ static void apply_rule(struct berth_vfio_config *cfg, const struct found_cap *ca
 static bool setup_msi(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
 	unsigned int at = cap->cap.at;
-	uint32_t flags = berth_vfio_device_config_read(cfg->dev, at + PCI_MSI_FLAGS, 2);
+	uint32_t flags = gather(cfg->image + at + PCI_MSI_FLAGS, 2);
 	bool is64 = flags & PCI_MSI_FLAGS_64BIT, mask = flags & PCI_MSI_FLAGS_MASKBIT;
 	unsigned int whole = (is64 ? 14 : 10) + (mask ? 10 : 0);
 	unsigned int log2 = (flags & PCI_MSI_FLAGS_QMASK) >> 1;
@@ -153,21 +153,24 @@ static bool setup_msi(struct berth_vfio_config *cfg, const struct found_cap *cap
 static bool setup_msix(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
 	unsigned int at = cap->cap.at;
-	uint32_t flags = berth_vfio_device_config_read(cfg->dev, at + PCI_MSIX_FLAGS, 2);
-	uint32_t table = berth_vfio_device_config_read(cfg->dev, at + PCI_MSIX_TABLE, 4);
-	uint32_t pba = berth_vfio_device_config_read(cfg->dev, at + PCI_MSIX_PBA, 4);
+	uint32_t flags = gather(cfg->image + at + PCI_MSIX_FLAGS, 2);
+	uint32_t table = gather(cfg->image + at + PCI_MSIX_TABLE, 4);
+	uint32_t pba = gather(cfg->image + at + PCI_MSIX_PBA, 4);
 	unsigned int vectors = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
 	struct berth_vfio_irq irq;
 
-	if (berth_vfio_irq_query(&irq, cfg->dev, BERTH_VFIO_IRQ_MSIX) < 0 || irq.count == 0 ||
-	    (table & PCI_MSIX_TABLE_BIR) >= NR_BARS)
+	if ((table & PCI_MSIX_TABLE_BIR) >= NR_BARS)
+		return false;
+	/* Where the table is matters also when there are no interrupts: it is no guest's. */
+	cfg->caps.msix_table_bar = table & PCI_MSIX_TABLE_BIR;
+	cfg->caps.msix_table_offset = table & PCI_MSIX_TABLE_OFFSET;
+	cfg->caps.msix_table_size = vectors * PCI_MSIX_ENTRY_SIZE;
+	if (berth_vfio_irq_query(&irq, cfg->dev, BERTH_VFIO_IRQ_MSIX) < 0 || irq.count == 0)
 		return false;
 	if (vectors > irq.count)
 		vectors = irq.count;
 	cfg->caps.msix = (uint8_t)at;
 	cfg->caps.msix_vectors = vectors;
-	cfg->caps.msix_table_bar = table & PCI_MSIX_TABLE_BIR;
-	cfg->caps.msix_table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	cfg->caps.msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
 	cfg->caps.msix_pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 	freeze(cfg, at, at + cap->rule->size);
@@ -181,9 +184,9 @@ static bool setup_msix(struct berth_vfio_config *cfg, const struct found_cap *ca
 static bool setup_exp(struct berth_vfio_config *cfg, const struct found_cap *cap)
 {
 	unsigned int at = cap->cap.at;
-	uint8_t v = (uint8_t)berth_vfio_device_config_read(cfg->dev, at + PCI_EXP_FLAGS, 1);
+	uint8_t v = (uint8_t)gather(cfg->image + at + PCI_EXP_FLAGS, 1);
 	uint8_t type = v >> 4, version = v & PCI_EXP_FLAGS_VERS;
-	uint32_t devcap = berth_vfio_device_config_read(cfg->dev, at + PCI_EXP_DEVCAP, 4);
+	uint32_t devcap = gather(cfg->image + at + PCI_EXP_DEVCAP, 4);
 
 	if (version >= 2 && !berth_range_fits(at, EXP_2_SIZE, LEGACY_SIZE))
 		return false;
@@ -207,7 +210,7 @@ static void setup_af(struct berth_vfio_config *cfg, const struct found_cap *cap)
 	unsigned int at = cap->cap.at;
 
 	apply_rule(cfg, cap);
-	if (!(berth_vfio_device_config_read(cfg->dev, at + PCI_AF_CAP, 1) & PCI_AF_CAP_FLR))
+	if (!(gather(cfg->image + at + PCI_AF_CAP, 1) & PCI_AF_CAP_FLR))
 		return;
 	cfg->flr[1].at = (uint16_t)(at + PCI_AF_CTRL);
 	cfg->flr[1].bit = PCI_AF_CTRL_FLR;
@@ -224,7 +227,7 @@ static bool setup_cap(struct berth_vfio_config *cfg, const struct found_cap *cap
 	case PCI_CAP_ID_MSI:
 		return !cfg->caps.msi && setup_msi(cfg, cap);
 	case PCI_CAP_ID_MSIX:
-		return !cfg->caps.msix && setup_msix(cfg, cap);
+		return !cfg->caps.msix_table_size && setup_msix(cfg, cap);
 	case PCI_CAP_ID_EXP:
 		return !cfg->exp && setup_exp(cfg, cap);
 	case PCI_CAP_ID_AF:
@@ -242,11 +245,11 @@ static bool setup_cap(struct berth_vfio_config *cfg, const struct found_cap *cap
 	return true;
 }
 
-static void setup_caps(struct berth_vfio_config *cfg, const uint8_t *image)
+static void setup_caps(struct berth_vfio_config *cfg)
 {
 	struct berth_cap list[BERTH_CAPS_MAX];
 	struct found_cap caps[BERTH_CAPS_MAX];
-	size_t nr = berth_caps_list(image, LEGACY_SIZE, list), shown = 0;
+	size_t nr = berth_caps_list(cfg->image, LEGACY_SIZE, list), shown = 0;
 	unsigned int link = PCI_CAPABILITY_LIST;
 
 	look_up(caps, list, nr, false, LEGACY_SIZE);
@@ -269,7 +272,7 @@ static void setup_caps(struct berth_vfio_config *cfg, const uint8_t *image)
 /* 7.8.6.2, 7.8.6.3. One entry of 8 bytes per BAR. Return: is it as it should be? */
 static bool setup_rebar(struct berth_vfio_config *cfg, unsigned int at)
 {
-	uint32_t first = berth_vfio_device_config_read(cfg->dev, at + PCI_REBAR_CTRL, 4);
+	uint32_t first = gather(cfg->image + at + PCI_REBAR_CTRL, 4);
 	unsigned int nr = (first & PCI_REBAR_CTRL_NBAR_MASK) >> PCI_REBAR_CTRL_NBAR_SHIFT;
 
 	if (nr == 0 || nr > NR_BARS || !berth_range_fits(at, 4 + 8 * nr, cfg->size))
@@ -277,7 +280,7 @@ static bool setup_rebar(struct berth_vfio_config *cfg, unsigned int at)
 	freeze(cfg, at, at + 4 + 8 * nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		unsigned int entry = at + 8 * i;
-		uint32_t ctrl = berth_vfio_device_config_read(cfg->dev, entry + PCI_REBAR_CTRL, 4);
+		uint32_t ctrl = gather(cfg->image + entry + PCI_REBAR_CTRL, 4);
 		unsigned int bar = ctrl & PCI_REBAR_CTRL_BAR_IDX;
 		unsigned int log2 = (ctrl & 0x3f00) >> PCI_REBAR_CTRL_BAR_SHIFT; /* MiB */
 
@@ -304,12 +307,14 @@ static bool setup_ext_cap(struct berth_vfio_config *cfg, const struct found_cap 
 	return cap->cap.id != PCI_EXT_CAP_ID_REBAR || setup_rebar(cfg, cap->cap.at);
 }
 
-static void setup_ext_caps(struct berth_vfio_config *cfg, const uint8_t *image)
+static void setup_ext_caps(struct berth_vfio_config *cfg)
 {
 	struct berth_cap list[BERTH_CAPS_EXT_MAX];
 	struct found_cap caps[BERTH_CAPS_EXT_MAX];
-	size_t nr = berth_caps_list_ext(image, cfg->size, list), shown = 0;
+	size_t nr = berth_caps_list_ext(cfg->image, cfg->size, list), shown = 0;
 
+	/* No list at all is a 0 (7.6.3), whatever the device has there. */
+	freeze(cfg, LEGACY_SIZE, LEGACY_SIZE + 4);
 	look_up(caps, list, nr, true, SIZE);
 	for (size_t i = 0; i < nr; i++) {
 		if (setup_ext_cap(cfg, &caps[i])) {
@@ -338,7 +343,7 @@ static int setup_bar(struct berth_vfio_config *cfg, unsigned int i, unsigned int
 {
 	const struct berth_vfio_region *region = berth_vfio_device_region(cfg->dev, i);
 	unsigned int at = PCI_BASE_ADDRESS_0 + 4 * i;
-	uint32_t low = berth_vfio_device_config_read(cfg->dev, at, 4);
+	uint32_t low = gather(cfg->image + at, 4);
 	struct berth_vfio_config_bar *bar = &cfg->bars[i];
 	uint64_t mask, min;
 
@@ -383,10 +388,10 @@ static int setup_bars(struct berth_vfio_config *cfg, struct berth_err *err)
 static int setup_header(struct berth_vfio_config *cfg, bool multifunction, struct berth_err *err)
 {
 	const char *name = berth_vfio_device_name(cfg->dev);
-	uint32_t type = berth_vfio_device_config_read(cfg->dev, PCI_HEADER_TYPE, 1);
+	uint32_t type = gather(cfg->image + PCI_HEADER_TYPE, 1);
 	struct berth_vfio_irq irq;
 
-	if (berth_vfio_device_config_read(cfg->dev, PCI_VENDOR_ID, 4) == NO_ANSWER)
+	if (gather(cfg->image + PCI_VENDOR_ID, 4) == NO_ANSWER)
 		return berth_err_set(err, -ENODEV, "%s does not answer: its config space reads ff",
 				     name);
 	if ((type & 0x7f) != PCI_HEADER_TYPE_NORMAL)
@@ -396,8 +401,7 @@ static int setup_header(struct berth_vfio_config *cfg, bool multifunction, struc
 	berth_vfio_config_put(cfg, PCI_HEADER_TYPE, 1, multifunction ? 0x80 : 0);
 	if (berth_vfio_irq_query(&irq, cfg->dev, BERTH_VFIO_IRQ_INTX) == 0 && irq.count)
 		berth_vfio_config_put(cfg, PCI_INTERRUPT_PIN, 1,
-				      berth_vfio_device_config_read(cfg->dev, PCI_INTERRUPT_PIN,
-								    1));
+				      gather(cfg->image + PCI_INTERRUPT_PIN, 1));
 	return 0;
 }
 
@@ -408,7 +412,6 @@ int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_devi
 		berth_vfio_device_region(dev, BERTH_VFIO_REGION_CONFIG);
 	BERTH_CLEANUP(berth_vfio_config_freep)
 	struct berth_vfio_config *cfg = calloc(1, sizeof(*cfg));
-	uint8_t image[SIZE];
 	int r;
 
 	if (!cfg)
@@ -420,14 +423,17 @@ int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_devi
 				     berth_vfio_device_name(dev));
 	cfg->size = region->size < SIZE ? LEGACY_SIZE : SIZE;
 	memset(cfg->through, 0xff, sizeof(cfg->through));
+	r = berth_vfio_region_read(dev, region, 0, cfg->image, cfg->size);
+	if (r < 0)
+		return berth_err_set(err, -ENODEV, "%s does not answer: read config space: %s",
+				     berth_vfio_device_name(dev), strerror(-r));
 	r = setup_header(cfg, multifunction, err);
 	if (r == 0)
 		r = setup_bars(cfg, err);
 	if (r < 0)
 		return r;
-	berth_vfio_region_read(dev, region, 0, image, cfg->size);
-	setup_caps(cfg, image);
-	setup_ext_caps(cfg, image);
+	setup_caps(cfg);
+	setup_ext_caps(cfg);
 	memcpy(cfg->initial, cfg->shadow, sizeof(cfg->initial));
 	*ret = BERTH_TAKE_PTR(cfg);
 	return 0;

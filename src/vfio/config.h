@@ -50,6 +50,8 @@ struct berth_vfio_config_caps {
 	unsigned int msix_vectors; /* 1 … 2048 */
 	unsigned int msix_table_bar, msix_pba_bar;
 	uint32_t msix_table_offset, msix_pba_offset; /* in those BARs */
+	/* Bytes of the device's own table; not 0 also when the guest has no MSI-X: it must not have the table either. */
+	uint32_t msix_table_size;
 };
 
 /* A BAR as its registers describe it. */
@@ -65,7 +67,7 @@ struct berth_vfio_config_bar {
  *
  * Memory and I/O decoding start off, as after a reset. Capability chains that loop or leave config space are cut there.
  *
- * Return: 0; -ENODEV the device does not answer (all-ones); -EPROTO not an endpoint (header type), or a BAR whose region
+ * Return: 0; -ENODEV the device does not answer (all-ones, or the first read fails); -EPROTO not an endpoint (header type), or a BAR whose region
  *         is no power of two; -ENOMEM.
  */
 int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_device *dev,

@@ -108,6 +108,7 @@ bool berth_vfio_config_move_msix(struct berth_vfio_config *cfg)
 	make_sizable(cfg, (unsigned int)bar);
 	caps->msix_table_bar = caps->msix_pba_bar = (unsigned int)bar;
 	caps->msix_table_offset = (uint32_t)at;
+	caps->msix_table_size = (uint32_t)table;
 	caps->msix_pba_offset = (uint32_t)(at + table);
 	put_for_ever(cfg, caps->msix + PCI_MSIX_TABLE, 4, caps->msix_table_offset | (uint32_t)bar);
 	put_for_ever(cfg, caps->msix + PCI_MSIX_PBA, 4, caps->msix_pba_offset | (uint32_t)bar);

@@ -23,6 +23,8 @@ struct berth_vfio_config {
 		uint16_t at;
 		uint8_t bit;
 	} flr[2];
+	/* As the device was found; read once, so that it cannot say two things. */
+	uint8_t image[SIZE];
 	uint8_t shadow[SIZE];  /* our answer */
 	uint8_t initial[SIZE]; /* the same after a reset */
 	uint8_t ours[SIZE];    /* bits answered by shadow */

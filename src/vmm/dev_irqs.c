@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/pci_regs.h>
 
@@ -216,17 +217,19 @@ static bool in_bar(const struct berth_dev_irqs *irqs, unsigned int bar, struct b
 static int make_msix(struct berth_dev_irqs *irqs, struct berth_err *err)
 {
 	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(irqs->cfg);
+	struct berth_range table = { caps->msix_table_offset, caps->msix_table_size };
 
+	/* The whole table of the device, also what the guest has no vectors for. */
+	if (table.size && in_bar(irqs, caps->msix_table_bar, table))
+		irqs->table = table;
 	if (!caps->msix)
 		return 0;
-	if (berth_msix_new(&irqs->msix, caps->msix_vectors, &msix_ops, irqs) < 0)
-		return berth_err_set(err, -ENOMEM, "MSI-X table: out of memory");
-	irqs->table =
-		(struct berth_range){ caps->msix_table_offset, berth_msix_table_size(irqs->msix) };
-	irqs->pba = (struct berth_range){ caps->msix_pba_offset, berth_msix_pba_size(irqs->msix) };
-	if (!in_bar(irqs, caps->msix_table_bar, irqs->table))
+	if (!irqs->table.size)
 		return berth_err_set(err, -EPROTO, "its MSI-X table is outside of BAR %u",
 				     caps->msix_table_bar);
+	if (berth_msix_new(&irqs->msix, caps->msix_vectors, &msix_ops, irqs) < 0)
+		return berth_err_set(err, -ENOMEM, "MSI-X table: out of memory");
+	irqs->pba = (struct berth_range){ caps->msix_pba_offset, berth_msix_pba_size(irqs->msix) };
 	/* Some VFs say so of their PBA; nobody needs it. */
 	if (!in_bar(irqs, caps->msix_pba_bar, irqs->pba))
 		irqs->pba = (struct berth_range){ 0, 0 };
@@ -341,7 +344,7 @@ struct berth_range berth_dev_irqs_part(const struct berth_dev_irqs *irqs,
 	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(irqs->cfg);
 	unsigned int its = part == BERTH_MSIX_TABLE ? caps->msix_table_bar : caps->msix_pba_bar;
 
-	if (!irqs->msix || its != bar)
+	if (its != bar)
 		return (struct berth_range){ 0, 0 };
 	return part == BERTH_MSIX_TABLE ? irqs->table : irqs->pba;
 }
@@ -349,6 +352,9 @@ struct berth_range berth_dev_irqs_part(const struct berth_dev_irqs *irqs,
 void berth_dev_irqs_read(struct berth_dev_irqs *irqs, enum berth_dev_irqs_part part,
 			 uint64_t offset, unsigned int len, void *data)
 {
+	memset(data, 0xff, len);
+	if (!irqs->msix)
+		return;
 	pthread_mutex_lock(&irqs->lock);
 	if (part == BERTH_MSIX_TABLE)
 		berth_msix_table_read(irqs->msix, offset, len, data);
@@ -360,7 +366,7 @@ void berth_dev_irqs_read(struct berth_dev_irqs *irqs, enum berth_dev_irqs_part p
 void berth_dev_irqs_write(struct berth_dev_irqs *irqs, enum berth_dev_irqs_part part,
 			  uint64_t offset, unsigned int len, const void *data)
 {
-	if (part != BERTH_MSIX_TABLE) /* pending bits are read-only */
+	if (!irqs->msix || part != BERTH_MSIX_TABLE) /* pending bits are read-only */
 		return;
 	pthread_mutex_lock(&irqs->lock);
 	berth_msix_table_write(irqs->msix, offset, len, data);

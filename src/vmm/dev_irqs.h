@@ -59,7 +59,7 @@ void berth_dev_irqs_reset(struct berth_dev_irqs *irqs);
 /* The guest is about to read config space: bring the pending bits of MSI up to date when they are in it. */
 void berth_dev_irqs_refresh(struct berth_dev_irqs *irqs, unsigned int offset, unsigned int len);
 
-/* Where in BAR @bar a part lies; size 0: not there. */
+/* Where in BAR @bar a part lies; size 0: not there. The table is also where the guest has no MSI-X, and reads ones. */
 struct berth_range berth_dev_irqs_part(const struct berth_dev_irqs *irqs,
 				       enum berth_dev_irqs_part part, unsigned int bar);
 /* Guest accesses to a part; @offset from its start. Any vCPU thread. */
