@@ -110,6 +110,8 @@ WRAP_test_dev_bars := ioctl berth_dev_irqs_part berth_dev_irqs_read berth_dev_ir
 WRAP_test_vectors := $(WRAP_IRQ)
 WRAP_test_intx := $(WRAP_IRQ)
 WRAP_test_dev_irqs := $(WRAP_IRQ)
+WRAP_VM := ioctl berth_vm_irq berth_vm_mmio berth_vm_pio berth_vm_pci berth_vm_watch_fd berth_vm_unwatch_fd berth_vm_fail
+WRAP_test_passthru := $(WRAP_IRQ) $(WRAP_VM)
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_sriov := berth_sysfs_write
@@ -129,25 +131,42 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	 $< $(call obj,$(OBJ_test_$*)) $(call obj,$(TESTLIB_SRC)) $(LIB) $(PC_LIBS) -lcmocka
 $(foreach t,$(TESTS),$(eval $(t): $(call obj,$(OBJ_$(notdir $(t))))))
 
-# --- fuzzers: tests/fuzz/fuzz_x.c with libFuzzer, so clang only; seeds of fuzz_x are in SEEDS_fuzz_x ---
-FUZZ_TIME ?= 60
+# --- fuzzers: tests/fuzz/fuzz_x.c with libFuzzer, so clang only ---
+# Inputs worth keeping lie in tests/fuzz/corpus/fuzz_x, one file each, minimised; `make fuzz-merge` adds what a run has found.
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS    ?= $(shell nproc)
+FUZZ_MAX_fuzz_guest := 1024
+FUZZ_MAX_fuzz_device := 1536
+FUZZ_MAX_fuzz_launch := 8200
+FUZZ_MAX_fuzz_kernel := 16384
 SEEDS_fuzz_policy := $(wildcard docs/examples/policy-*.json)
+WRAP_fuzz_guest  := $(WRAP_IRQ) $(WRAP_VM)
+WRAP_fuzz_device := $(WRAP_IRQ) $(WRAP_VM)
+WRAP_fuzz_kernel := ioctl
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CC := CC=clang SAN=fuzzer-no-link,address,undefined
 
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIB)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LD_ALL) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+	$(Q)$(CC) $(LD_ALL) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_$*),-Wl,--wrap=$(w)) -o $@ $^ \
+	 $(PC_LIBS) -lcmocka
 
-fuzz-run: $(addprefix $(B)/fuzz/,$(FUZZERS))
-	@set -e; $(foreach f,$(FUZZERS),mkdir -p $(B)/corpus/$(f); $(if $(SEEDS_$(f)),cp $(SEEDS_$(f)) $(B)/corpus/$(f);) \
-	 $(B)/fuzz/$(f) -max_total_time=$(FUZZ_TIME) -timeout=2 -rss_limit_mb=512 \
-	  -artifact_prefix=$(B)/corpus/$(f)- $(B)/corpus/$(f) >$(B)/corpus/$(f).log 2>&1 || \
-	  { tail -n 40 $(B)/corpus/$(f).log; echo "$(f): FAILED"; exit 1; }; \
-	 echo "$(f): $$(grep ^Done $(B)/corpus/$(f).log)";)
+.PHONY: fuzz-build fuzz-run fuzz-seeds fuzz-merge fuzz-merge-run coverage
+fuzz-build: $(addprefix $(B)/fuzz/,$(FUZZERS))
 
-fuzz: ## run each fuzzer for FUZZ_TIME seconds (clang)
-	@$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
+fuzz-run: fuzz-build
+	@tests/fuzz/run.sh $(B)/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) \
+	 $(foreach f,$(FUZZERS),$(f):$(or $(FUZZ_MAX_$(f)),4096):$(subst $() ,$(comma),$(SEEDS_$(f))))
+
+fuzz: ## run the corpus of each fuzzer, then each for FUZZ_SECONDS seconds (clang)
+	@$(MAKE) --no-print-directory $(FUZZ_CC) fuzz-run
+
+fuzz-merge-run: fuzz-build
+	@$(foreach f,$(FUZZERS),tests/fuzz/merge.sh $(B)/fuzz $(f) &&) :
+
+fuzz-merge: ## add to tests/fuzz/corpus what the last run has found and reaches new code
+	@$(MAKE) --no-print-directory $(FUZZ_CC) fuzz-merge-run
 
 unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
 	@tests/run.sh --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
@@ -173,7 +192,7 @@ GUEST_SRC := $(wildcard tests/lab/guest/*.c)
 GUEST     := $(patsubst tests/lab/guest/%.c,build/guest/%,$(GUEST_SRC))
 # Guests without an operating system, one property each
 TINY := $(patsubst tests/lab/guest/tiny/%.c,build/guest/tiny-%.elf,$(filter-out %/tiny.c,$(wildcard tests/lab/guest/tiny/*.c)))
-TINY_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -mno-red-zone -mgeneral-regs-only \
+TINY_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -no-pie -mno-red-zone -mgeneral-regs-only \
                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
 build/guest/tiny-%.elf: tests/lab/guest/tiny/%.c $(addprefix tests/lab/guest/tiny/,tiny.c start.S tiny.ld tiny.h edu.h)
 	$(call say,CC,$@)

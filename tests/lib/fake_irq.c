@@ -22,13 +22,22 @@ int __wrap_berth_irq_attach_fd(struct berth_irq *irq, unsigned int gsi, int even
 			       int resample_fd, struct berth_err *err);
 void __wrap_berth_irq_detach_fd(struct berth_irq *irq, unsigned int gsi, int eventfd);
 
+static void clear_gsi(unsigned int g)
+{
+	memset(&fake_irq.gsi[g], 0, sizeof(fake_irq.gsi[g]));
+	fake_irq.gsi[g].fd = fake_irq.gsi[g].resample_fd = -1;
+	fake_irq.gsi[g].committed = g < BERTH_IRQ_NR_PINS;
+}
+
 void fake_irq_reset(void)
 {
-	memset(&fake_irq, 0, sizeof(fake_irq));
-	for (unsigned int g = 0; g < FAKE_GSIS; g++)
-		fake_irq.gsi[g].fd = fake_irq.gsi[g].resample_fd = -1;
-	for (unsigned int g = 0; g < BERTH_IRQ_NR_PINS; g++)
-		fake_irq.gsi[g].committed = true;
+	unsigned int old_top = fake_irq.top ? fake_irq.top : FAKE_GSIS;
+
+	for (unsigned int g = 0; g < old_top; g++)
+		clear_gsi(g);
+	fake_irq.top = BERTH_IRQ_NR_PINS;
+	fake_irq.nr_log = fake_irq.nr_commits = fake_irq.nr_attaches = 0;
+	fake_irq.attach_result = 0;
 }
 
 static void inject(unsigned int g)
@@ -58,6 +67,8 @@ int __wrap_berth_irq_alloc_gsi(struct berth_irq *irq, unsigned int *ret_gsi, str
 		if (fake_irq.gsi[g].allocated)
 			continue;
 		fake_irq.gsi[g].allocated = true;
+		if (fake_irq.top <= g)
+			fake_irq.top = g + 1;
 		fake_irq.gsi[g].routed = fake_irq.gsi[g].committed = false;
 		*ret_gsi = g;
 		return 0;
@@ -90,7 +101,7 @@ int __wrap_berth_irq_commit(struct berth_irq *irq, struct berth_err *err)
 	(void)irq;
 	(void)err;
 	fake_irq.nr_commits++;
-	for (unsigned int g = BERTH_IRQ_NR_PINS; g < FAKE_GSIS; g++) {
+	for (unsigned int g = BERTH_IRQ_NR_PINS; g < fake_irq.top; g++) {
 		fake_irq.gsi[g].committed = fake_irq.gsi[g].allocated && fake_irq.gsi[g].routed;
 		fake_irq.gsi[g].now_addr = fake_irq.gsi[g].addr;
 		fake_irq.gsi[g].now_data = fake_irq.gsi[g].data;
@@ -128,7 +139,7 @@ void fake_irq_signal(int fd)
 	uint64_t one = 1, count;
 
 	assert_int_equal(write(fd, &one, 8), 8);
-	for (unsigned int g = 0; g < FAKE_GSIS; g++) {
+	for (unsigned int g = 0; g < fake_irq.top; g++) {
 		if (fake_irq.gsi[g].fd != fd)
 			continue;
 		/* irqfd_wakeup(): takes the count out and delivers */
@@ -153,7 +164,7 @@ unsigned int fake_irq_injected(uint32_t data)
 {
 	unsigned int n = 0;
 
-	for (unsigned int g = BERTH_IRQ_NR_PINS; g < FAKE_GSIS; g++)
+	for (unsigned int g = BERTH_IRQ_NR_PINS; g < fake_irq.top; g++)
 		if (fake_irq.gsi[g].routed && fake_irq.gsi[g].data == data)
 			n += fake_irq.gsi[g].injected;
 	return n;

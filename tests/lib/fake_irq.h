@@ -29,6 +29,7 @@ struct fake_irq {
 		uint32_t data;
 	} log[FAKE_IRQ_LOG];
 	unsigned int nr_log;
+	unsigned int top; /* GSIs from here on were never used */
 	unsigned int nr_commits, nr_attaches;
 	int attach_result; /* when not 0: what the next attach answers */
 };

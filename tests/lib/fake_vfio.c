@@ -70,10 +70,18 @@ void fake_vfio_free(struct fake_vfio *f)
 	free(f);
 }
 
+/* Is it this call's turn to fail? */
+static bool fails(struct fake_vfio *f)
+{
+	return ++f->nr_ops == f->fail_at;
+}
+
 static int fake_get_info(void *ctx, uint32_t *flags, uint32_t *nr_regions, uint32_t *nr_irqs)
 {
 	struct fake_vfio *f = ctx;
 
+	if (fails(f))
+		return f->fail_with;
 	*flags = f->flags;
 	*nr_regions = 9;
 	*nr_irqs = 5;
@@ -87,6 +95,8 @@ static int fake_region_info(void *ctx, uint32_t index, void *buf, uint32_t size)
 
 	if (index >= 9 || f->region[index].absent)
 		return -EINVAL;
+	if (fails(f))
+		return f->fail_with;
 	info.size = f->region[index].size;
 	info.offset = (uint64_t)index << OFFSET_SHIFT;
 	info.flags = f->region[index].flags;
@@ -110,6 +120,10 @@ static int fake_irq_info(void *ctx, uint32_t index, uint32_t *flags, uint32_t *c
 
 	if (index >= 5)
 		return -EINVAL;
+	if (f->irq_info_result)
+		return f->irq_info_result;
+	if (fails(f))
+		return f->fail_with;
 	*flags = f->irq[index].flags | VFIO_IRQ_INFO_EVENTFD;
 	*count = f->irq[index].count;
 	return 0;
@@ -136,7 +150,8 @@ static int fake_trigger(struct fake_vfio *f, uint32_t index, uint32_t start, uin
 		return 0;
 	}
 	/* the kernel: one interrupt type at a time, no vector beyond the count, no growing with NORESIZE */
-	if (!fds || other_is_enabled(f, index) || start + count > f->irq[index].count)
+	if (!fds || other_is_enabled(f, index) || start + count > f->irq[index].count ||
+	    start + count > FAKE_VECTORS)
 		return -EINVAL;
 	if (f->irq[index].fail)
 		return f->irq[index].fail;
@@ -171,6 +186,8 @@ static int fake_set_irqs(void *ctx, uint32_t index, uint32_t flags, uint32_t sta
 	if (index >= 5)
 		return -EINVAL;
 	f->irq[index].nr_calls++;
+	if (fails(f))
+		return f->fail_with;
 	if (flags & VFIO_IRQ_SET_ACTION_TRIGGER)
 		return fake_trigger(f, index, start, count, fds);
 	if (index != VFIO_PCI_INTX_IRQ_INDEX || !f->irq[index].enabled)
@@ -201,6 +218,8 @@ static ssize_t fake_read(void *ctx, void *buf, size_t len, uint64_t offset)
 	memset(buf, 0x5a, len);
 	if (!p)
 		return -EIO;
+	if (fails(ctx))
+		return ((struct fake_vfio *)ctx)->fail_with ?: (ssize_t)len - 1;
 	memcpy(buf, p, len);
 	return (ssize_t)len;
 }
@@ -212,6 +231,8 @@ static ssize_t fake_write(void *ctx, const void *buf, size_t len, uint64_t offse
 
 	if (!p)
 		return -EIO;
+	if (fails(f))
+		return f->fail_with ?: (ssize_t)len - 1;
 	memcpy(p, buf, len);
 	if (offset >> OFFSET_SHIFT == CONFIG && f->nr_log < FAKE_LOG) {
 		unsigned int at = (unsigned int)(offset & 0xfff);
@@ -230,6 +251,10 @@ static int fake_mmap(void *ctx, void *addr, size_t len, int prot, uint64_t offse
 	if (index >= 6 || f->region[index].fd < 0 ||
 	    !(f->region[index].flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return -EINVAL;
+	if (fails(f) && f->fail_with)
+		return f->fail_with;
+	if (index == f->never_map_bar)
+		assert_false(berth_range_overlaps(f->never_map, (struct berth_range){ at, len }));
 	return mmap(addr, len, prot, MAP_SHARED | MAP_FIXED, f->region[index].fd, (off_t)at) ==
 			       MAP_FAILED ?
 		       -errno :

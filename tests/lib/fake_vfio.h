@@ -40,14 +40,21 @@ struct fake_vfio {
 		bool enabled;
 		uint32_t nr; /* vectors enabled */
 		int32_t fd[FAKE_VECTORS];
-		bool held
-			[FAKE_VECTORS]; /* raised while nobody listened: the device's own pending bit */
+		/* raised while nobody listened: the device's own pending bit */
+		bool held[FAKE_VECTORS];
 		bool masked;
 		int32_t unmask_fd;
 		unsigned int nr_enables, nr_disables, nr_calls;
 		uint32_t host_has; /* when not 0: vectors that can be had */
 		int fail;	   /* when not 0: what SET_IRQS with fds answers */
 	} irq[5];
+	/* The page of the vector table, which no guest may have: mapping it is a failure. */
+	unsigned int never_map_bar;
+	struct berth_range never_map;
+	/* Call number @fail_at (1 and up, of all kinds) answers @fail_with; a read with 0 comes up short. 0: none. */
+	unsigned int nr_ops, fail_at;
+	int fail_with;
+	int irq_info_result;		 /* when not 0: what GET_IRQ_INFO answers */
 	bool gone;			 /* surprise removal: no access works */
 	struct fake_write log[FAKE_LOG]; /* of writes to config space */
 	unsigned int nr_log;
