@@ -206,6 +206,22 @@ static void a_root_port_has_its_capabilities(void **state)
 	assert_int_equal(cfg(m, 0, 1, 0, PCI_VENDOR_ID, 2), 0x1b36);
 }
 
+static void a_root_port_completes_what_all_of_its_functions_can_use(void **state)
+{
+	struct machine *m = *state;
+	struct berth_pci_slot *both = new_slot(m), *none = new_slot(m);
+
+	add(m, both, 0);
+	add(m, both, 1);
+	add(m, none, 0);
+	berth_pci_slot_atomics(both, 7);
+	berth_pci_slot_atomics(both, 5);
+	assert_int_equal(berth_pci_host_assign(m->host, NULL), 0);
+	/* Device Capabilities 2 at 50h + 24h: bits 7, 8, 9 */
+	assert_int_equal(cfg(m, 0, 1, 0, 0x74, 4) & 0x380, 0x280);
+	assert_int_equal(cfg(m, 0, 2, 0, 0x74, 4) & 0x380, 0);
+}
+
 static void a_guest_may_renumber_the_buses(void **state)
 {
 	struct machine *m = *state;
@@ -532,6 +548,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(a_guest_finds_bridge_ports_and_functions),
 		T(a_root_port_has_its_capabilities),
+		T(a_root_port_completes_what_all_of_its_functions_can_use),
 		T(a_guest_may_renumber_the_buses),
 		T(odd_config_accesses_read_as_all_ones),
 		T(config_ports_need_the_enable_bit),

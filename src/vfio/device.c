@@ -46,6 +46,13 @@ static int kernel_get_info(void *ctx, uint32_t *flags, uint32_t *nr_regions, uin
 	return 0;
 }
 
+static int kernel_device_info(void *ctx, void *buf, uint32_t size)
+{
+	memset(buf, 0, size);
+	((struct vfio_device_info *)buf)->argsz = size;
+	return ioctl(fd_of(ctx), VFIO_DEVICE_GET_INFO, buf) < 0 ? -errno : 0;
+}
+
 static int kernel_region_info(void *ctx, uint32_t index, void *buf, uint32_t size)
 {
 	struct vfio_region_info *info = buf;
@@ -167,6 +174,7 @@ static void kernel_close(void *ctx)
 
 static const struct berth_vfio_ops kernel_ops = {
 	.get_info = kernel_get_info,
+	.device_info = kernel_device_info,
 	.region_info = kernel_region_info,
 	.irq_info = kernel_irq_info,
 	.set_irqs = kernel_set_irqs,

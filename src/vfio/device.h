@@ -39,6 +39,8 @@ struct berth_vfio_dependent {
 struct berth_vfio_ops {
 	/* VFIO_DEVICE_GET_INFO */
 	int (*get_info)(void *ctx, uint32_t *flags, uint32_t *nr_regions, uint32_t *nr_irqs);
+	/* The same as bytes, with its capabilities: @size of them, argsz says how many there are. May be NULL. */
+	int (*device_info)(void *ctx, void *buf, uint32_t size);
 	/*
 	 * VFIO_DEVICE_GET_REGION_INFO: fills @buf, @size bytes, as a struct vfio_region_info with its capabilities;
 	 * argsz in it says how much there is, which may be more than fitted.

@@ -96,7 +96,8 @@ static int add_device(struct berth_guest *g, struct berth_launch *l, unsigned in
 		.multifunction = shares_slot(l, i),
 		.no_rom = d->no_rom,
 		.move_msix = d->move_msix,
-		.p2p_clique = d->p2p_clique,
+		.in_clique = d->p2p_clique >= 0,
+		.p2p_clique = (unsigned int)d->p2p_clique,
 		.p2p_clique_force = d->p2p_clique_force,
 	};
 	int r = berth_vfio_device_from_fd(&dev, BERTH_TAKE_FD(d->fd), d->host, err);

@@ -13,6 +13,7 @@
 #define BERTH_LOG "vmm/passthru"
 #include "base/err.h"
 #include "base/log.h"
+#include "vfio/atomics.h"
 #include "vfio/config.h"
 #include "vfio/device.h"
 #include "vfio/irq.h"
@@ -173,6 +174,7 @@ static int plug(struct berth_passthru *pt, struct berth_pci_slot *slot, unsigned
 	r = berth_pci_slot_add(slot, fn, &pt->function, err);
 	if (r < 0)
 		return r;
+	berth_pci_slot_atomics(slot, berth_vfio_atomics(pt->dev));
 	r = berth_dev_irqs_plug(
 		pt->irqs, pin >= 1 && pin <= 4 ? berth_pci_intx_gsi(&pt->function, pin) : 0, err);
 	if (r < 0)
@@ -190,10 +192,9 @@ static int change_config(struct berth_passthru *pt, const struct berth_passthru_
 		log_warn(
 			"%s: its MSI-X table stays where it is: no BAR is free, and its own cannot grow",
 			name_of(pt));
-	return config->p2p_clique < 0 ?
-		       0 :
-		       berth_vfio_config_add_clique(pt->cfg, (unsigned int)config->p2p_clique,
-						    config->p2p_clique_force, err);
+	return config->in_clique ? berth_vfio_config_add_clique(pt->cfg, config->p2p_clique,
+								config->p2p_clique_force, err) :
+				   0;
 }
 
 static int make(struct berth_passthru *pt, const struct berth_passthru_config *config,

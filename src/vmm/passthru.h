@@ -34,8 +34,9 @@ struct berth_passthru_config {
 	bool multifunction; /* @slot will hold more than one function */
 	bool no_rom;	    /* the guest gets no option ROM */
 	bool move_msix;	    /* see berth_vfio_config_move_msix() */
-	int p2p_clique;	    /* see berth_vfio_config_add_clique(); -1: none */
-	bool p2p_clique_force;
+	/* see berth_vfio_config_add_clique() */
+	bool in_clique, p2p_clique_force;
+	unsigned int p2p_clique;
 };
 
 /**

@@ -315,6 +315,12 @@ int berth_pci_slot_add(struct berth_pci_slot *slot, unsigned int fn,
 	return 0;
 }
 
+void berth_pci_slot_atomics(struct berth_pci_slot *slot, unsigned int atomics)
+{
+	slot->atomics = slot->atomics_said ? slot->atomics & atomics : atomics;
+	slot->atomics_said = true;
+}
+
 void berth_pci_slot_remove(struct berth_pci_function *function)
 {
 	assert(!function->slot->host->assigned);
@@ -356,6 +362,7 @@ int berth_pci_host_assign(struct berth_pci_host *host, struct berth_err *err)
 				i);
 		berth_root_port_init(&slot->port, (unsigned int)i + 1,
 				     host->nr_slots > PORTS_PER_FN);
+		berth_root_port_set_atomics(&slot->port, slot->atomics);
 	}
 	plan.reserved = berth_mem_reserved(host->mem, &plan.nr_reserved);
 	r = berth_pci_firmware_assign(host->slots, host->nr_slots, &plan, &host->window64, err);

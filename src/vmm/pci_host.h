@@ -101,6 +101,12 @@ int berth_pci_host_add_slot(struct berth_pci_host *host, struct berth_pci_slot *
 int berth_pci_slot_add(struct berth_pci_slot *slot, unsigned int fn,
 		       struct berth_pci_function *function, struct berth_err *err);
 
+/**
+ * berth_pci_slot_atomics() - which AtomicOps of a function in this slot arrive in memory
+ * @atomics: enum berth_atomics; what all functions of a slot have in common shows in its root port. Before assign
+ */
+void berth_pci_slot_atomics(struct berth_pci_slot *slot, unsigned int atomics);
+
 /* Take a function out again that was plugged in and cannot be had after all. Before assign. */
 void berth_pci_slot_remove(struct berth_pci_function *function);
 

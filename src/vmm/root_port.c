@@ -4,19 +4,22 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 
+#include "vfio/atomics.h"
+
 /*
  * There is no id of our own; the ids of QEMU's generic root port stand for exactly this device (a root port without
  * vendor registers) and no guest has a quirk for them.
  */
-#define VENDOR_REDHAT	    0x1b36
-#define DEVICE_ROOT_PORT    0x000c
-#define CLASS_PCI_BRIDGE    0x060400
-#define PM_CAP		    0x40
-#define EXP_CAP		    0x50
-#define LINK_SPEED_32GT	    5 /* PCIe Base 6.0, 7.5.3.6: the port is never the slowest link of a path */
-#define LINK_WIDTH_16	    16
-#define LINK_SPEEDS_TO_32GT 0x3e /* Link Capabilities 2, bits 1 … 5 */
-#define SLOT_NUMBER_SHIFT   19
+#define VENDOR_REDHAT	       0x1b36
+#define DEVICE_ROOT_PORT       0x000c
+#define CLASS_PCI_BRIDGE       0x060400
+#define PM_CAP		       0x40
+#define EXP_CAP		       0x50
+#define LINK_SPEED_32GT	       5 /* PCIe Base 6.0, 7.5.3.6: the port is never the slowest link of a path */
+#define LINK_WIDTH_16	       16
+#define LINK_SPEEDS_TO_32GT    0x3e  /* Link Capabilities 2, bits 1 … 5 */
+#define DEVCAP2_ATOMIC_COMP128 0x200 /* PCIe Base 6.0, 7.5.3.15 */
+#define SLOT_NUMBER_SHIFT      19
 
 static void set(struct berth_root_port *port, unsigned int offset, unsigned int len, uint32_t value,
 		uint32_t writable)
@@ -128,6 +131,16 @@ void berth_root_port_set_prefetch(struct berth_root_port *port, struct berth_ran
 	    0xfff0);
 	set(port, PCI_PREF_BASE_UPPER32, 4, (uint32_t)(base >> 32), UINT32_MAX);
 	set(port, PCI_PREF_LIMIT_UPPER32, 4, (uint32_t)(limit >> 32), UINT32_MAX);
+}
+
+/* 7.5.3.15. Routing is for switches: behind this port there is one device. */
+void berth_root_port_set_atomics(struct berth_root_port *port, unsigned int atomics)
+{
+	set(port, EXP_CAP + PCI_EXP_DEVCAP2, 4,
+	    (atomics & BERTH_ATOMICS_32 ? PCI_EXP_DEVCAP2_ATOMIC_COMP32 : 0) |
+		    (atomics & BERTH_ATOMICS_64 ? PCI_EXP_DEVCAP2_ATOMIC_COMP64 : 0) |
+		    (atomics & BERTH_ATOMICS_128 ? DEVCAP2_ATOMIC_COMP128 : 0),
+	    0);
 }
 
 uint8_t berth_root_port_bus(const struct berth_root_port *port)

@@ -28,6 +28,9 @@ void berth_root_port_set_io(struct berth_root_port *port, struct berth_range at)
 void berth_root_port_set_memory(struct berth_root_port *port, struct berth_range at);
 void berth_root_port_set_prefetch(struct berth_root_port *port, struct berth_range at);
 
+/* The AtomicOps that it completes: enum berth_atomics. */
+void berth_root_port_set_atomics(struct berth_root_port *port, unsigned int atomics);
+
 /* The bus behind it as the guest has it now; 0 when it has none. */
 uint8_t berth_root_port_bus(const struct berth_root_port *port);
 

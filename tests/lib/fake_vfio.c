@@ -88,6 +88,22 @@ static int fake_get_info(void *ctx, uint32_t *flags, uint32_t *nr_regions, uint3
 	return 0;
 }
 
+static int fake_device_info(void *ctx, void *buf, uint32_t size)
+{
+	struct fake_vfio *f = ctx;
+	/* argsz, flags, num_regions, num_irqs, cap_offset, pad */
+	uint32_t info[6] = { sizeof(info) + f->info_caps_len, f->flags, 9, 5 };
+
+	if (f->info_caps_len)
+		info[1] |= VFIO_DEVICE_FLAGS_CAPS;
+	if (size >= info[0] && f->info_caps_len) {
+		info[4] = sizeof(info);
+		memcpy((uint8_t *)buf + sizeof(info), f->info_caps, f->info_caps_len);
+	}
+	memcpy(buf, info, size < sizeof(info) ? size : sizeof(info));
+	return 0;
+}
+
 static int fake_region_info(void *ctx, uint32_t index, void *buf, uint32_t size)
 {
 	struct fake_vfio *f = ctx;
@@ -307,6 +323,7 @@ static void fake_close(void *ctx)
 
 const struct berth_vfio_ops fake_vfio_ops = {
 	.get_info = fake_get_info,
+	.device_info = fake_device_info,
 	.region_info = fake_region_info,
 	.irq_info = fake_irq_info,
 	.set_irqs = fake_set_irqs,

@@ -25,6 +25,8 @@ struct fake_write {
 struct fake_vfio {
 	uint32_t flags; /* VFIO_DEVICE_FLAGS_… */
 	uint8_t config[4096];
+	uint8_t info_caps[64]; /* behind the 24 bytes of struct vfio_device_info */
+	uint32_t info_caps_len;
 	struct {
 		bool absent; /* GET_REGION_INFO answers -EINVAL */
 		uint64_t size;
