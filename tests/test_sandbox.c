@@ -67,7 +67,8 @@ static int filter(enum berth_sandbox_phase phase, int control_fd)
 	if (!done)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	done = true;
-	return berth_sandbox_filter(phase, BERTH_SANDBOX_TYPE1, control_fd, CONSOLE, NULL);
+	return berth_sandbox_filter(phase, BERTH_SANDBOX_TYPE1,
+				    &(struct berth_sandbox_fds){ control_fd, CONSOLE, -1 }, NULL);
 }
 
 /* --- what must kill --- */
@@ -190,6 +191,7 @@ struct asked {
 	unsigned long request;
 	enum berth_sandbox_phase phase;
 	enum berth_sandbox_devices devices;
+	int dma_fd, asked_fd;
 };
 
 static int try_request(void *arg)
@@ -197,9 +199,10 @@ static int try_request(void *arg)
 	const struct asked *a = arg;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (berth_sandbox_filter(a->phase, a->devices, 3, CONSOLE, NULL) < 0)
+	if (berth_sandbox_filter(a->phase, a->devices,
+				 &(struct berth_sandbox_fds){ 3, CONSOLE, a->dma_fd }, NULL) < 0)
 		return 99;
-	ioctl(-1, a->request, 0);
+	ioctl(a->asked_fd, a->request, 0);
 	return 0;
 }
 
@@ -211,7 +214,7 @@ static void only_the_interface_in_use_has_its_requests(void **state)
 			for (int run = 0; run < 2; run++) {
 				struct asked a = { requests[i].request,
 						   run ? BERTH_SANDBOX_RUN : BERTH_SANDBOX_SETUP,
-						   (enum berth_sandbox_devices)devices };
+						   (enum berth_sandbox_devices)devices, -1, -1 };
 				unsigned int ok = run ? requests[i].runs : requests[i].made;
 				int want = ok & devices ? 0 : KILLED;
 
@@ -220,6 +223,34 @@ static void only_the_interface_in_use_has_its_requests(void **state)
 						 requests[i].what, devices, run);
 			}
 		}
+	}
+}
+
+/* With peer-to-peer DMA, BARs are mapped while the VM runs: into the one container. */
+static void only_the_container_takes_mappings_while_the_vm_runs(void **state)
+{
+	static const struct {
+		unsigned long request;
+		enum berth_sandbox_devices devices;
+		int asked_fd, want;
+	} rows[] = {
+		{ VFIO_IOMMU_MAP_DMA, BERTH_SANDBOX_TYPE1, 80, 0 },
+		{ VFIO_IOMMU_MAP_DMA, BERTH_SANDBOX_TYPE1, 81,
+		  KILLED }, /* a device: PCI_HOT_RESET */
+		{ VFIO_IOMMU_MAP_DMA, BERTH_SANDBOX_IOMMUFD, 80, KILLED },
+		{ BERTH_IOMMU_IOAS_MAP, BERTH_SANDBOX_IOMMUFD, 80, 0 },
+		{ BERTH_IOMMU_IOAS_MAP, BERTH_SANDBOX_IOMMUFD, 81, KILLED },
+		{ BERTH_IOMMU_IOAS_MAP, BERTH_SANDBOX_TYPE1, 80, KILLED },
+		{ VFIO_IOMMU_GET_INFO, BERTH_SANDBOX_TYPE1, 80, KILLED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		struct asked a = { rows[i].request, BERTH_SANDBOX_RUN, rows[i].devices, 80,
+				   rows[i].asked_fd };
+
+		if (run_child(try_request, &a) != rows[i].want)
+			fail_msg("row %zu: not as listed", i);
 	}
 }
 
@@ -512,6 +543,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_outside_the_list_kill),
 		cmocka_unit_test(only_the_interface_in_use_has_its_requests),
+		cmocka_unit_test(only_the_container_takes_mappings_while_the_vm_runs),
 		cmocka_unit_test(what_a_vm_needs_goes_on_working),
 		cmocka_unit_test(filter_is_on_every_thread),
 		cmocka_unit_test(confined_process_has_nothing_left),

@@ -36,6 +36,7 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 {
 	int keep[BERTH_FD_MAX_PASS + 1];
 	struct berth_sandbox s = { .uid = launch->uid, .keep = keep };
+	struct berth_sandbox_fds fds = { BERTH_VMM_CONTROL_FD, launch->console_fd, -1 };
 	int r;
 
 	s.nr_keep = berth_launch_fds(launch, keep);
@@ -43,8 +44,7 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 	s.nr_threads = launch->nr_cpus + SPARE_THREADS;
 	r = berth_sandbox_confine(&s, err);
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, devices_of(launch),
-					 BERTH_VMM_CONTROL_FD, launch->console_fd, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_SETUP, devices_of(launch), &fds, err);
 	return r;
 }
 
@@ -79,11 +79,12 @@ static int run(struct berth_guest *guest, const struct berth_launch *launch, enu
 	       struct berth_err *err)
 {
 	struct berth_vm *vm = berth_guest_vm(guest);
+	struct berth_sandbox_fds fds = { BERTH_VMM_CONTROL_FD, launch->console_fd,
+					 berth_guest_p2p_fd(guest) };
 	int r = berth_vm_watch_fd(vm, BERTH_VMM_CONTROL_FD, on_control, NULL, err);
 
 	if (r == 0)
-		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, devices_of(launch),
-					 BERTH_VMM_CONTROL_FD, launch->console_fd, err);
+		r = berth_sandbox_filter(BERTH_SANDBOX_RUN, devices_of(launch), &fds, err);
 	if (r == 0)
 		r = berth_control_say(BERTH_VMM_CONTROL_FD, BERTH_CONTROL_RUNNING);
 	return r < 0 ? r : berth_vm_run(vm, ret, err);

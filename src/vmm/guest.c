@@ -21,6 +21,7 @@ struct berth_guest {
 	struct berth_barspace *space;			      /* owned, NULL without devices */
 	struct berth_passthru *devices[BERTH_LAUNCH_DEVICES]; /* owned */
 	unsigned int nr_devices;
+	bool p2p;
 };
 
 static int take_ioas(struct berth_guest *g, struct berth_launch *l, struct berth_err *err)
@@ -136,6 +137,7 @@ int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch, struc
 
 	if (!g)
 		return berth_err_set(err, -ENOMEM, "out of memory");
+	g->p2p = launch->p2p;
 	if (launch->nr_devices)
 		r = take_ioas(g, launch, err);
 	if (r == 0)
@@ -166,4 +168,9 @@ void berth_guest_free(struct berth_guest *g)
 struct berth_vm *berth_guest_vm(struct berth_guest *g)
 {
 	return g->vm;
+}
+
+int berth_guest_p2p_fd(const struct berth_guest *g)
+{
+	return g->io && g->p2p ? berth_ioas_fd(g->io) : -1;
 }

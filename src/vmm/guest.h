@@ -27,5 +27,7 @@ void berth_guest_free(struct berth_guest *g);
 BERTH_DEFINE_CLEANUP(struct berth_guest *, berth_guest_free);
 
 struct berth_vm *berth_guest_vm(struct berth_guest *g);
+/* The descriptor into which BARs are mapped for peer-to-peer DMA while the guest runs, borrowed; -1: none is. */
+int berth_guest_p2p_fd(const struct berth_guest *g);
 
 #endif

@@ -22,7 +22,8 @@
  * The filters kill the process (SIGSYS) for every call that is not in the list of sandbox_rules.c, where each has its reason.
  * ioctl requests are listed one by one, those of VFIO only for a VM with devices, and of the two kernel interfaces to the
  * IOMMU only those of the one in use. The numbers of VFIO containers and devices overlap (VFIO_IOMMU_MAP_DMA is
- * VFIO_DEVICE_PCI_HOT_RESET); both are allowed while the VM is made, neither while it runs. Those of iommufd stand alone.
+ * VFIO_DEVICE_PCI_HOT_RESET); both are allowed while the VM is made, neither while it runs, but for mappings into the one
+ * container of a VM with peer-to-peer DMA. Those of iommufd stand alone.
  */
 #ifndef BERTH_VMM_SANDBOX_H
 #define BERTH_VMM_SANDBOX_H
@@ -67,17 +68,27 @@ enum berth_sandbox_devices {
 	BERTH_SANDBOX_IOMMUFD = 4,
 };
 
+/* The descriptors that a call may be about and no other one. */
+struct berth_sandbox_fds {
+	int control; /* the socket on which messages are sent and received */
+	int console; /* the one to which plain bytes are sent; -1: none */
+	/*
+	 * The container or iommufd into which BARs may be mapped while the VM runs; -1: no peer-to-peer DMA. What the same
+	 * request means for a device stays forbidden.
+	 */
+	int dma;
+};
+
 /**
  * berth_sandbox_filter() - stages 7 and 8
  * @devices: the same in both phases
- * @control_fd: the only socket on which messages are sent and received
- * @console_fd: the only one to which plain bytes are sent; -1: none
+ * @fds: as far as the phase has them
  *
  * Takes effect for every thread. No new privileges must be set already, as berth_sandbox_confine() does.
  *
  * Return: 0; -errno.
  */
 int berth_sandbox_filter(enum berth_sandbox_phase phase, enum berth_sandbox_devices devices,
-			 int control_fd, int console_fd, struct berth_err *err);
+			 const struct berth_sandbox_fds *fds, struct berth_err *err);
 
 #endif

@@ -150,7 +150,7 @@ static const struct request kvm_requests[] = {
 };
 
 static const struct request type1_requests[] = {
-	/* linux/vfio.h: container. MAP_DMA is also VFIO_DEVICE_PCI_HOT_RESET, so it ends with MAKE. */
+	/* linux/vfio.h: container. MAP_DMA is also VFIO_DEVICE_PCI_HOT_RESET, so it ends with MAKE; see also add_own(). */
 	{ VFIO_IOMMU_GET_INFO, MAKE, "page sizes, reserved addresses; of a device: HOT_RESET_INFO" },
 	{ VFIO_IOMMU_MAP_DMA, MAKE, "guest RAM for the devices; of a device: PCI_HOT_RESET" },
 	{ VFIO_IOMMU_UNMAP_DMA, ALWAYS, "the end; of a device: QUERY_GFX_PLANE" },
@@ -221,13 +221,14 @@ static int add_tables(scmp_filter_ctx ctx, unsigned int phase, unsigned int devi
 }
 
 /* Rules whose arguments are known only now. */
-static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int console_fd)
+static int add_own(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices,
+		   const struct berth_sandbox_fds *fds)
 {
 	const struct rule own[] = {
-		{ SCMP_SYS(sendmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)control_fd) },
-		{ SCMP_SYS(recvmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)control_fd) },
+		{ SCMP_SYS(sendmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)fds->control) },
+		{ SCMP_SYS(recvmsg), ALWAYS, "the supervisor", IS(0, (scmp_datum_t)fds->control) },
 		{ SCMP_SYS(sendto), ALWAYS, "guest output, without waiting for the user",
-		  IS(0, (scmp_datum_t)console_fd) },
+		  IS(0, (scmp_datum_t)fds->console) },
 		{ SCMP_SYS(tgkill), ALWAYS, "kicks of our own threads, abort",
 		  IS(0, (scmp_datum_t)getpid()) },
 	};
@@ -235,17 +236,23 @@ static int add_own(scmp_filter_ctx ctx, unsigned int phase, int control_fd, int 
 
 	for (size_t i = 0; r == 0 && i < BERTH_ARRAY_SIZE(own); i++) {
 		/* without a console there is no descriptor to allow */
-		if ((own[i].phases & phase) && (own[i].nr != SCMP_SYS(sendto) || console_fd >= 0))
+		if ((own[i].phases & phase) && (own[i].nr != SCMP_SYS(sendto) || fds->console >= 0))
 			r = add_rule(ctx, &own[i]);
 	}
+	if (r == 0 && fds->dma >= 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
+				     SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fds->dma),
+				     SCMP_A1_64(SCMP_CMP_EQ, devices & BERTH_SANDBOX_IOMMUFD ?
+								     BERTH_IOMMU_IOAS_MAP :
+								     VFIO_IOMMU_MAP_DMA));
 	/* clone3's flags are in memory, where a filter cannot look: glibc then takes clone. */
 	if (r == 0 && (phase & MAKE))
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return r;
 }
 
-static int build(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices, int control_fd,
-		 int console_fd)
+static int build(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices,
+		 const struct berth_sandbox_fds *fds)
 {
 	/* A process of another architecture's calls is as wrong as a call outside the list. */
 	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -260,20 +267,19 @@ static int build(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices, 
 	if (r == 0)
 		r = add_tables(ctx, phase, devices);
 	if (r == 0)
-		r = add_own(ctx, phase, control_fd, console_fd);
+		r = add_own(ctx, phase, devices, fds);
 	return r;
 }
 
 int berth_sandbox_filter(enum berth_sandbox_phase phase, enum berth_sandbox_devices devices,
-			 int control_fd, int console_fd, struct berth_err *err)
+			 const struct berth_sandbox_fds *fds, struct berth_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r;
 
 	if (!ctx)
 		return berth_err_set(err, -ENOMEM, "confining berth-vmm: out of memory");
-	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, devices, control_fd,
-		  console_fd);
+	r = build(ctx, phase == BERTH_SANDBOX_SETUP ? MAKE : ALWAYS & ~MAKE, devices, fds);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

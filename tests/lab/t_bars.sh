@@ -29,7 +29,7 @@ at() { # WORD: the address that the guest has printed behind WORD
 
 wait_for() { # WORD: in the guest's console
     for _ in $(seq 600); do
-        grep -q "^$1" "$t/console" && return
+        grep -q "^$1" "$t/console" 2>/dev/null && return
         sleep 0.5
     done
     return 1

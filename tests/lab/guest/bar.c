@@ -163,7 +163,7 @@ static unsigned int move_once(const struct bar *b, unsigned long i, uint32_t com
 	uint64_t room = PLAY_SIZE / (b->size < 4096 ? 4096 : b->size);
 	uint64_t to = room > 1 ? PLAY_START + i % room * (b->size < 4096 ? 4096 : b->size) :
 				 b->home;
-	uint64_t bad = nowhere[i % 5] & ~(b->size - 1);
+	uint64_t bad = nowhere[i / 8 % 5] & ~(b->size - 1);
 	unsigned int wrong = 0;
 
 	if (b->size < 4096 && i % 2)
@@ -175,11 +175,13 @@ static unsigned int move_once(const struct bar *b, unsigned long i, uint32_t com
 	wrong += dword_at(to) != b->signature;
 	if (to != b->home)
 		wrong += dword_at(b->home) == b->signature;
-	/* over RAM, over the IOAPIC, at 0, beyond all addresses: gone from where it was, and no harm done */
-	put(b, b->is64 ? bad : (uint32_t)bad);
-	wrong += dword_at(to) == b->signature;
-	put(b, to);
-	if (i % 4 == 1) {
+	if (i % 8 == 0) {
+		/* over RAM, over the IOAPIC, at 0, beyond all addresses: gone from where it was, and no harm done */
+		put(b, b->is64 ? bad : (uint32_t)bad);
+		wrong += dword_at(to) == b->signature;
+		put(b, to);
+	}
+	if (i % 8 == 4) {
 		set_cfg(0x04, 2, command & ~2u);
 		wrong += dword_at(to) != UINT32_MAX;
 		set_cfg(0x04, 2, command | 2);
