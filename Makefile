@@ -192,7 +192,7 @@ GUEST_SRC := $(wildcard tests/lab/guest/*.c)
 GUEST     := $(patsubst tests/lab/guest/%.c,build/guest/%,$(GUEST_SRC))
 # Guests without an operating system, one property each
 TINY := $(patsubst tests/lab/guest/tiny/%.c,build/guest/tiny-%.elf,$(filter-out %/tiny.c,$(wildcard tests/lab/guest/tiny/*.c)))
-TINY_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -no-pie -mno-red-zone -mgeneral-regs-only \
+TINY_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -mno-red-zone -mgeneral-regs-only \
                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
 build/guest/tiny-%.elf: tests/lab/guest/tiny/%.c $(addprefix tests/lab/guest/tiny/,tiny.c start.S tiny.ld tiny.h edu.h)
 	$(call say,CC,$@)

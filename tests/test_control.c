@@ -32,7 +32,7 @@ static int tear_down(void **state)
 static void messages_arrive_as_sent(void **state)
 {
 	int *sock = *state;
-	struct berth_control in, out = { BERTH_CONTROL_ENDED, BERTH_ENDED_CRASHED, "" };
+	struct berth_control in, out = { BERTH_CONTROL_ENDED, BERTH_ENDED_CRASHED, "", 0, 0 };
 
 	assert_int_equal(berth_control_recv(sock[1], &in), -EAGAIN);
 	assert_int_equal(berth_control_say(sock[0], BERTH_CONTROL_RUNNING), 0);
@@ -45,6 +45,21 @@ static void messages_arrive_as_sent(void **state)
 	assert_int_equal(in.type, BERTH_CONTROL_ENDED);
 	assert_int_equal(in.outcome, BERTH_ENDED_CRASHED);
 	assert_string_equal(in.text, out.text);
+}
+
+static void numbers_arrive_as_sent(void **state)
+{
+	int *sock = *state;
+	struct berth_control in, out = { .type = BERTH_CONTROL_MEMORY,
+					 .done = 0x0123456789abcdef,
+					 .total = UINT64_MAX - 1 };
+
+	assert_int_equal(berth_control_send(sock[0], &out), 0);
+	assert_int_equal(berth_control_recv(sock[1], &in), 0);
+	assert_int_equal(in.type, BERTH_CONTROL_MEMORY);
+	assert_int_equal(in.done, out.done);
+	assert_int_equal(in.total, out.total);
+	assert_string_equal(in.text, "");
 }
 
 static void text_cannot_write_to_a_terminal(void **state)
@@ -68,11 +83,16 @@ static void hostile_messages_are_refused(void **state)
 		const char *bytes;
 		size_t len;
 	} rows[] = {
-		{ "\x01", 1 },	       /* shorter than the header */
-		{ "\x00\x00", 2 },     /* no such type */
-		{ "\x06\x00", 2 },     /* no such type */
-		{ "\x05\x00", 2 },     /* ENDED without outcome */
-		{ "\x05\x06", 2 },     /* no such outcome */
+		{ "\x01", 1 },					      /* shorter than the header */
+		{ "\x00\x00", 2 },				      /* no such type */
+		{ "\x07\x00", 2 },				      /* no such type */
+		{ "\x06\x00", 2 },				      /* MEMORY without numbers */
+		{ "\x06\x00\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0", 17 },     /* cut off */
+		{ "\x06\x00\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0", 19 }, /* too long */
+		{ "\x06\x01\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 18 },   /* an outcome */
+		{ "\x06\x00\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 18 },   /* more than all */
+		{ "\x05\x00", 2 },				      /* ENDED without outcome */
+		{ "\x05\x06", 2 },				      /* no such outcome */
 		{ "\x03\x01", 2 },     /* outcome where none belongs */
 		{ "\x03\x00text", 6 }, /* text where none belongs */
 		{ huge, sizeof(huge) },
@@ -111,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(messages_arrive_as_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(numbers_arrive_as_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(text_cannot_write_to_a_terminal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hostile_messages_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(descriptors_where_none_belong_are_closed, set_up,

@@ -192,6 +192,48 @@ static void a_device_is_near_to_a_node_where_there_are_two(void **state)
 	assert_int_equal(berth_hostmem_device_node(host_tree_host(tree), missing), BERTH_NODE_ANY);
 }
 
+static void memory_goes_where_all_devices_are(void **state)
+{
+	static const struct tree_fn fns[] = {
+		{ .bdf = "0000:01:00.0", .vendor = 1, .device = 1, .class = 0x020000, .numa = 2 },
+		{ .bdf = "0000:02:00.0", .vendor = 1, .device = 1, .class = 0x020000, .numa = 2 },
+		{ .bdf = "0000:03:00.0", .vendor = 1, .device = 1, .class = 0x020000, .numa = 1 },
+		{ .bdf = "0000:04:00.0", .vendor = 1, .device = 1, .class = 0x020000 },
+	};
+	static const struct berth_bdf at[] = { { 0, 1, 0, 0 }, { 0, 2, 0, 0 }, { 0, 3, 0, 0 } },
+				      unknown = { 0, 4, 0, 0 };
+	const struct berth_host *host;
+	struct host_tree *tree = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	int node = 77;
+
+	host_tree_add_all(tree, fns, BERTH_ARRAY_SIZE(fns));
+	add_node(tree, 0, 4096, 0);
+	add_node(tree, 1, 2048, 0);
+	host = host_tree_host(tree);
+	assert_int_equal(berth_hostmem_choose_node(host, at, 2, BERTH_PAGES_THP, GIB, &node, &err),
+			 0);
+	assert_int_equal(node, 1);
+	assert_int_equal(berth_hostmem_choose_node(host, at, 0, BERTH_PAGES_THP, GIB, &node, &err),
+			 0);
+	assert_int_equal(node, BERTH_NODE_ANY);
+	assert_int_equal(
+		berth_hostmem_choose_node(host, &unknown, 1, BERTH_PAGES_THP, GIB, &node, &err), 0);
+	assert_int_equal(node, BERTH_NODE_ANY);
+	node = 77;
+	assert_int_equal(berth_hostmem_choose_node(host, at, 3, BERTH_PAGES_THP, GIB, &node, &err),
+			 -EXDEV);
+	assert_int_equal(node, BERTH_NODE_ANY);
+	assert_non_null(strstr(err.text, "different ones"));
+	node = 77;
+	berth_err_clear(&err);
+	assert_int_equal(berth_hostmem_choose_node(host, at, 2, BERTH_PAGES_THP, 3 * GIB, &node,
+						   &err),
+			 -ENOMEM);
+	assert_int_equal(node, BERTH_NODE_ANY);
+	assert_non_null(strstr(err.text, "NUMA node 1 can give 2049 MiB, 3072 MiB are needed"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +246,7 @@ int main(void)
 		T(a_node_gives_what_is_free_and_what_can_be_dropped),
 		T(a_node_has_a_pool_of_its_own),
 		T(a_device_is_near_to_a_node_where_there_are_two),
+		T(memory_goes_where_all_devices_are),
 	};
 
 	return cmocka_run_group_tests_name("vmm/hostmem", tests, NULL, NULL);

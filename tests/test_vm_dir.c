@@ -58,6 +58,11 @@ static struct berth_vm_info sample(void)
 				       .since = 1700000000,
 				       .nr_cpus = 2,
 				       .memory = UINT64_C(4) << 30,
+				       .hugepages = "2M",
+				       .numa_node = -1,
+				       .devices_ms = 210,
+				       .memory_ms = 1700,
+				       .ready_ms = 1900,
 				       .kernel = "/boot/vm\"linuz",
 				       .iommu = "iommufd",
 				       .nr_devices = 2,
@@ -230,7 +235,11 @@ static void hostile_info_is_refused(void **state)
 		"{}",
 		"{\"pid\":-1}",
 		("{\"pid\":1,\"start\":1,\"vmm_pid\":1,\"uid\":1,\"since\":1,\"cpus\":1,\"memory\":1,"
-		 "\"kernel\":\"k\",\"devices\":[\"zz\"]}"),
+		 "\"hugepages\":\"thp\",\"numa_node\":-1,\"devices_ms\":0,\"memory_ms\":0,\"ready_ms\":0,"
+		 "\"kernel\":\"k\",\"iommu\":\"\",\"devices\":[\"zz\"]}"),
+		("{\"pid\":1,\"start\":1,\"vmm_pid\":1,\"uid\":1,\"since\":1,\"cpus\":1,\"memory\":1,"
+		 "\"hugepages\":\"thp\",\"numa_node\":-2,\"devices_ms\":0,\"memory_ms\":0,\"ready_ms\":0,"
+		 "\"kernel\":\"k\",\"iommu\":\"\",\"devices\":[]}"),
 		"[[[[[[]]]]]]",
 	};
 	char path[100];

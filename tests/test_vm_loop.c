@@ -34,7 +34,16 @@ struct fixture {
 	struct berth_err err;
 	char output[64];
 	int running; /* calls of on_running */
+	int ready;   /* calls of on_memory */
 };
+
+static void on_memory(void *arg)
+{
+	struct fixture *f = arg;
+
+	assert_int_equal(f->running, 0);
+	f->ready++;
+}
 
 static void on_running(void *arg)
 {
@@ -64,6 +73,7 @@ static int set_up(void **state)
 		.console = &f->console,
 		.listen_fd = -1,
 		.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+		.on_memory = on_memory,
 		.on_running = on_running,
 		.arg = f,
 	};
@@ -133,7 +143,7 @@ static void start_up(int control)
 
 static void end(int control, enum berth_control_outcome outcome, const char *text)
 {
-	struct berth_control msg = { BERTH_CONTROL_ENDED, outcome, "" };
+	struct berth_control msg = { .type = BERTH_CONTROL_ENDED, .outcome = outcome };
 
 	snprintf(msg.text, sizeof(msg.text), "%s", text);
 	berth_control_send(control, &msg);
@@ -160,6 +170,67 @@ static void good_end_is_good(void **state)
 	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
 	assert_int_equal(berth_read_file(AT_FDCWD, f->output, 100, &text, NULL), 0);
 	assert_string_equal(text, "hello\n");
+	free(text);
+}
+
+static void reports_memory(int control, int console)
+{
+	struct berth_control msg = { .type = BERTH_CONTROL_MEMORY, .total = 4ull << 30 };
+
+	(void)console;
+	berth_control_say(control, BERTH_CONTROL_CONFINED);
+	expect(control, BERTH_CONTROL_GO);
+	for (msg.done = 1ull << 30; msg.done <= msg.total; msg.done += 1ull << 30) {
+		berth_control_send(control, &msg);
+		usleep(700000);
+	}
+	msg.done = msg.total;
+	berth_control_send(control, &msg); /* once too often */
+	berth_control_say(control, BERTH_CONTROL_RUNNING);
+	berth_control_send(control, &msg); /* and too late */
+	end(control, BERTH_ENDED_POWEROFF, "");
+}
+
+/* Where the loop's progress goes: stderr of this process. */
+static char *stderr_of(struct fixture *f, void (*vmm)(int control, int console))
+{
+	char path[] = "/tmp/berth-test-stderr-XXXXXX", *text;
+	int saved = dup(STDERR_FILENO), fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	dup2(fd, STDERR_FILENO);
+	run_with(f, vmm);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fd);
+	assert_int_equal(berth_read_file(AT_FDCWD, path, 4096, &text, NULL), 0);
+	unlink(path);
+	return text;
+}
+
+static void memory_that_takes_long_is_told_and_wiped_away(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->config.progress = true;
+	text = stderr_of(f, reports_memory);
+	assert_int_equal(f->ready, 1);
+	assert_int_equal(f->running, 1);
+	/* after 2.1 seconds at the earliest: not at the first and second GiB */
+	assert_null(strstr(text, "memory: 1 of 4 GiB"));
+	assert_non_null(strstr(text, "VM t1: memory: 4 of 4 GiB ready"));
+	assert_string_equal(text + strlen(text) - 4, "\r\x1b[K");
+	free(text);
+}
+
+static void nothing_is_told_where_nobody_looks(void **state)
+{
+	struct fixture *f = *state;
+	char *text = stderr_of(f, reports_memory);
+
+	assert_string_equal(text, "");
+	assert_int_equal(f->ready, 1);
 	free(text);
 }
 
@@ -408,6 +479,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(good_end_is_good, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_that_takes_long_is_told_and_wiped_away,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_told_where_nobody_looks, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(error_of_the_vmm_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(death_of_the_vmm_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(signal_asks_it_to_stop, set_up, tear_down),

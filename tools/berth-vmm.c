@@ -90,6 +90,19 @@ static int run(struct berth_guest *guest, const struct berth_launch *launch, enu
 	return r < 0 ? r : berth_vm_run(vm, ret, err);
 }
 
+static void on_ram(void *opaque, uint64_t done, uint64_t total)
+{
+	const struct berth_control msg = {
+		.type = BERTH_CONTROL_MEMORY,
+		.done = done,
+		.total = total,
+	};
+
+	(void)opaque;
+	/* A supervisor that is gone is noticed by the next who waits for it. */
+	(void)berth_control_send(BERTH_VMM_CONTROL_FD, &msg);
+}
+
 /* Everything, in order. Return: 0 and how the guest ended; -errno. */
 static int vmm(struct berth_launch *launch, enum berth_vm_end *ret, struct berth_err *err)
 {
@@ -101,7 +114,7 @@ static int vmm(struct berth_launch *launch, enum berth_vm_end *ret, struct berth
 	if (r == 0)
 		r = wait_for_go(err);
 	if (r == 0)
-		r = berth_guest_new(&guest, launch, err);
+		r = berth_guest_new(&guest, launch, on_ram, err);
 	if (r == 0)
 		r = run(guest, launch, ret, err);
 	return r;

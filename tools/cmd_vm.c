@@ -29,7 +29,8 @@ static const char help[] =
 	"       asked: it is as if its power were cut; switch it off from the inside when that matters\n"
 	"kill   end its berth-vmm with SIGKILL, and wait until its devices are given back\n"
 	"\n"
-	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel,iommu\n";
+	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel,iommu,\n"
+	"                   hugepages,numa_node,devices_ms,memory_ms,ready_ms\n";
 
 #define WAIT_S 60 /* for stop and kill: BERTH_VM_STOP_MS, BERTH_VM_DIE_MS, and giving back */
 
@@ -50,9 +51,20 @@ static const struct berth_out_col cols[] = {
 	{ "devices", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
 	{ "vmm_pid", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "uid", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "hugepages", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "numa_node", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "devices_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "memory_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "ready_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "kernel", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "iommu", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 };
+
+static void add_time(struct berth_out_row *row, const char *key, uint64_t ms)
+{
+	if (ms)
+		berth_out_num(row, key, (int64_t)ms);
+}
 
 static void add_row(struct berth_out *out, const struct berth_vm_info *info)
 {
@@ -74,6 +86,12 @@ static void add_row(struct berth_out *out, const struct berth_vm_info *info)
 	if (info->vmm_pid)
 		berth_out_num(row, "vmm_pid", info->vmm_pid);
 	berth_out_num(row, "uid", info->uid);
+	berth_out_str(row, "hugepages", info->hugepages);
+	if (info->numa_node != BERTH_NODE_ANY)
+		berth_out_num(row, "numa_node", info->numa_node);
+	add_time(row, "devices_ms", info->devices_ms);
+	add_time(row, "memory_ms", info->memory_ms);
+	add_time(row, "ready_ms", info->ready_ms);
 	berth_out_str(row, "kernel", info->kernel);
 	berth_out_str(row, "iommu", *info->iommu ? info->iommu : NULL);
 }
@@ -119,10 +137,13 @@ static int do_info(const struct berth_cmd *cmd, struct berth_host *host, const s
 
 	if (r != 0)
 		return berth_fail(cmd, -ENOENT, &err);
-	return print(cmd, o,
-		     o->columns ? o->columns :
-				  "name,pid,vmm_pid,uid,cpus,memory,uptime,kernel,iommu,devices",
-		     &info, 1);
+	return print(
+		cmd, o,
+		o->columns ?
+			o->columns :
+			"name,pid,vmm_pid,uid,cpus,memory,hugepages,numa_node,uptime,devices_ms,"
+			"memory_ms,ready_ms,kernel,iommu,devices",
+		&info, 1);
 }
 
 static int do_request(const struct berth_cmd *cmd, struct berth_host *host, const struct options *o)

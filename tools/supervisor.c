@@ -21,14 +21,15 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "iommu/ioas.h"
+#include "manager/claim.h"
 #include "tools/console.h"
 #include "tools/run_config.h"
 #include "tools/terminal.h"
 #include "tools/vm_devices.h"
 #include "tools/vm_dir.h"
 #include "tools/vm_loop.h"
+#include "tools/vm_memory.h"
 #include "tools/vm_spawn.h"
-#include "vmm/hostmem.h"
 #include "vmm/launch.h"
 
 #define BERTH_LOG "run"
@@ -46,12 +47,14 @@ struct supervisor {
 	struct berth_launch launch;			/* owned descriptors */
 	struct berth_vm_dir *dir;			/* owned */
 	struct berth_vm_info info;
+	struct berth_vm_memory memory;
 	struct berth_vm_devices devices;
 	struct berth_terminal *terminal; /* owned */
 	struct berth_console console;
 	struct berth_vm_process process;
 	struct berth_vm_loop *loop; /* owned */
 	struct berth_vm_ending ending;
+	int64_t since; /* ms of the monotonic clock; when we were called */
 	int signal_fd; /* owned */
 	int listen_fd; /* borrowed from @dir */
 };
@@ -115,19 +118,6 @@ static int open_kvm(const struct berth_host *host, unsigned int nr_cpus, struct 
 	return fd;
 }
 
-/* Pages of a pool are ours from here on, before a device is taken for a VM that could not be started. */
-static int reserve_memory(const struct berth_host *host, const struct berth_run_config *c,
-			  struct berth_launch *l, struct berth_err *err)
-{
-	int r = 0;
-
-	if (c->numa_node >= 0)
-		r = berth_hostmem_check_node(host, c->numa_node, c->pages, c->memory, err);
-	if (r == 0 && berth_pages_hugetlb(c->pages))
-		r = berth_hostmem_pool_file(host, c->pages, c->memory, &l->memory_fd, err);
-	return r < 0 ? berth_err_prefix(err, r, "VM %s", c->name) : 0;
-}
-
 static int open_files(const struct berth_host *host, const struct berth_run_config *c,
 		      struct berth_launch *l, struct berth_err *err)
 {
@@ -147,19 +137,21 @@ static int open_files(const struct berth_host *host, const struct berth_run_conf
 	}
 	if (r >= 0)
 		l->kvm_fd = r = open_kvm(host, c->nr_cpus, err);
-	if (r >= 0)
-		r = reserve_memory(host, c, l, err);
 	return r < 0 ? r : 0;
 }
 
 int berth_supervisor_check(const struct berth_host *host, const struct berth_run_config *config,
 			   struct berth_err *err)
 {
+	struct berth_vm_memory memory = BERTH_VM_MEMORY_INIT;
 	struct berth_launch l;
 	int r;
 
 	berth_launch_init(&l);
 	r = open_files(host, config, &l, err);
+	if (r == 0)
+		r = berth_vm_memory_reserve(&memory, host, config, err);
+	berth_vm_memory_done(&memory);
 	berth_launch_done(&l);
 	return r;
 }
@@ -189,7 +181,6 @@ static void fill_launch(struct supervisor *s)
 	l->memory = c->memory;
 	l->p2p = c->p2p;
 	l->pages = c->pages;
-	l->numa_node = c->numa_node >= 0 ? c->numa_node : BERTH_NODE_ANY;
 }
 
 static int take_dir(struct supervisor *s, struct berth_err *err)
@@ -212,6 +203,22 @@ static void write_info(struct supervisor *s)
 		log_warn("%s, going on without", err.text);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* At least 1: 0 stands for what has not happened. */
+static uint64_t ms_since(const struct supervisor *s)
+{
+	int64_t ms = now_ms() - s->since;
+
+	return ms > 0 ? (uint64_t)ms : 1;
+}
+
 static void fill_info(struct supervisor *s)
 {
 	struct berth_vm_info *i = &s->info;
@@ -221,6 +228,8 @@ static void fill_info(struct supervisor *s)
 	i->nr_cpus = s->launch.nr_cpus;
 	i->memory = s->launch.memory;
 	i->uid = s->launch.uid;
+	snprintf(i->hugepages, sizeof(i->hugepages), "%s", berth_pages_name(s->launch.pages));
+	i->numa_node = s->memory.config.node;
 	i->since = (int64_t)time(NULL);
 	if (s->launch.nr_devices)
 		snprintf(i->iommu, sizeof(i->iommu), "%s",
@@ -230,46 +239,37 @@ static void fill_info(struct supervisor *s)
 		i->devices[k] = s->launch.devices[k].host;
 }
 
+/* As soon as it is known which devices these are: opening and resetting them takes a while. */
+static void start_on_memory(struct supervisor *s)
+{
+	const struct berth_vm_claim *claim = s->devices.claim;
+	struct berth_bdf at[BERTH_LAUNCH_DEVICES] = { 0 };
+	size_t nr = 0;
+
+	if (!claim)
+		return;
+	for (size_t i = 0; i < claim->nr_devs && nr < BERTH_LAUNCH_DEVICES; i++)
+		if (claim->devs[i].asked)
+			at[nr++] = claim->devs[i].at;
+	berth_vm_memory_choose_node(&s->memory, s->host, s->config, at, nr);
+	berth_vm_memory_warm(&s->memory);
+}
+
 static int take_devices(struct supervisor *s, struct berth_err *err)
 {
 	int r = berth_vm_devices_claim(&s->devices, s->config->name, s->config->devices,
 				       s->config->nr_devices, err);
 
-	if (r == 0)
+	if (r == 0) {
+		start_on_memory(s);
 		r = berth_vm_devices_open(&s->devices, s->config->iommu, err);
+		berth_vm_memory_cool(&s->memory);
+	}
+	if (r == 0 && s->devices.claim)
+		s->info.devices_ms = ms_since(s);
 	if (r == 0)
 		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
 	return r;
-}
-
-/* The node of the devices, if they agree on one and it has room: better remote memory than a VM that does not start. */
-static void choose_node(struct supervisor *s)
-{
-	struct berth_launch *l = &s->launch;
-	struct berth_err err = BERTH_ERR_INIT;
-	int node = BERTH_NODE_ANY;
-
-	if (s->config->numa_node != BERTH_RUN_NODE_AUTO)
-		return;
-	for (unsigned int i = 0; i < l->nr_devices; i++) {
-		int of = berth_hostmem_device_node(s->host, l->devices[i].host);
-
-		if (i && of != node) {
-			log_info(
-				"VM %s: its devices are on different NUMA nodes, memory comes from any",
-				l->name);
-			return;
-		}
-		node = of;
-	}
-	if (node == BERTH_NODE_ANY)
-		return;
-	if (berth_hostmem_check_node(s->host, node, l->pages, l->memory, &err) < 0)
-		log_warn(
-			"VM %s: %s; its memory comes from any node, its devices reach it more slowly",
-			l->name, err.text);
-	else
-		l->numa_node = node;
 }
 
 static int open_console(struct supervisor *s, struct berth_err *err)
@@ -303,6 +303,8 @@ static int start_process(struct supervisor *s, struct berth_err *err)
 
 	if (r < 0)
 		return r;
+	s->launch.numa_node = s->memory.config.node;
+	s->launch.memory_fd = BERTH_TAKE_FD(s->memory.config.fd);
 	s->devices.used = true;
 	s->info.vmm_pid = s->process.pid;
 	r = berth_launch_send(s->process.control_fd, &s->launch, err);
@@ -313,10 +315,19 @@ static int start_process(struct supervisor *s, struct berth_err *err)
 	return r;
 }
 
+static void on_memory(void *arg)
+{
+	struct supervisor *s = arg;
+
+	s->info.memory_ms = ms_since(s);
+}
+
 static void on_running(void *arg)
 {
 	struct supervisor *s = arg;
 
+	s->info.ready_ms = ms_since(s);
+	write_info(s);
 	log_info("VM %s runs as process %d", s->config->name, (int)s->process.pid);
 }
 
@@ -330,6 +341,8 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.signal_fd = s->signal_fd,
 		.memory = s->config->memory,
 		.timeout_s = s->options->timeout_s,
+		.progress = isatty(STDERR_FILENO),
+		.on_memory = on_memory,
 		.on_running = on_running,
 		.arg = s,
 	};
@@ -345,6 +358,8 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 	if (r == 0)
 		r = open_files(s->host, s->config, &s->launch, err);
 	if (r == 0)
+		r = berth_vm_memory_reserve(&s->memory, s->host, s->config, err);
+	if (r == 0)
 		r = take_dir(s, err);
 	if (r != 0)
 		return r;
@@ -358,7 +373,6 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 		r = open_console(s, err);
 	if (r != 0)
 		return r;
-	choose_node(s);
 	fill_info(s);
 	r = start_process(s, err);
 	write_info(s);
@@ -382,6 +396,7 @@ static int take_down(struct supervisor *s, int r, struct berth_err *err)
 	struct berth_err down = BERTH_ERR_INIT;
 	int r2;
 
+	berth_vm_memory_done(&s->memory);
 	end_process(s);
 	r2 = berth_vm_devices_give_back(&s->devices, &down);
 	if (r2 != 0 && r != 0)
@@ -409,8 +424,10 @@ int berth_supervisor_run(struct berth_host *host, const struct berth_run_config 
 	s->config = config;
 	s->options = options;
 	s->signal_fd = s->console.sock = -1;
+	s->since = now_ms();
 	s->process = (struct berth_vm_process)BERTH_VM_PROCESS_INIT;
 	berth_launch_init(&s->launch);
+	s->memory = (struct berth_vm_memory)BERTH_VM_MEMORY_INIT;
 	berth_vm_devices_init(&s->devices, host);
 	fill_launch(s);
 	r = bring_up(s, err);

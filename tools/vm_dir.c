@@ -95,35 +95,53 @@ static json_t *info_to_json(const struct berth_vm_info *info)
 
 	for (unsigned int i = 0; i < info->nr_devices; i++)
 		json_array_append_new(devices, json_string(BERTH_BDF_STR(info->devices[i])));
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "name",
-			 info->name, "pid", (json_int_t)info->pid, "start", (json_int_t)info->start,
-			 "vmm_pid", (json_int_t)info->vmm_pid, "uid", (json_int_t)info->uid,
-			 "since", (json_int_t)info->since, "cpus", (json_int_t)info->nr_cpus,
-			 "memory", (json_int_t)info->memory, "kernel",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:i, s:I, s:I, s:I, s:o, "
+			 "s:s, s:o}",
+			 "name", info->name, "pid", (json_int_t)info->pid, "start",
+			 (json_int_t)info->start, "vmm_pid", (json_int_t)info->vmm_pid, "uid",
+			 (json_int_t)info->uid, "since", (json_int_t)info->since, "cpus",
+			 (json_int_t)info->nr_cpus, "memory", (json_int_t)info->memory, "hugepages",
+			 info->hugepages, "numa_node", info->numa_node, "devices_ms",
+			 (json_int_t)info->devices_ms, "memory_ms", (json_int_t)info->memory_ms,
+			 "ready_ms", (json_int_t)info->ready_ms, "kernel",
 			 berth_json_text(info->kernel), "iommu", info->iommu, "devices", devices);
 }
 
-static int get_number(const struct berth_json_at *at, const char *key, int64_t max, int64_t *ret,
+static int get_number(const struct berth_json_at *at, const char *key, int64_t min, int64_t max,
+		      int64_t *ret, struct berth_err *err)
+{
+	return berth_json_need(at, key, berth_json_get_int(at, key, min, max, ret, err), err);
+}
+
+static int get_string(const struct berth_json_at *at, const char *key, char *ret, size_t size,
 		      struct berth_err *err)
 {
-	return berth_json_need(at, key, berth_json_get_int(at, key, 0, max, ret, err), err);
+	const char *value;
+	int r = berth_json_need(at, key, berth_json_get_string(at, key, &value, err), err);
+
+	if (r == 0)
+		snprintf(ret, size, "%s", value);
+	return r;
 }
 
 static int numbers_from_json(const struct berth_json_at *at, struct berth_vm_info *info,
 			     struct berth_err *err)
 {
-	int64_t v[7];
+	int64_t v[11];
 	static const struct {
 		const char *key;
-		int64_t max;
-	} rows[7] = {
-		{ "pid", INT32_MAX },	 { "start", INT64_MAX }, { "vmm_pid", INT32_MAX },
-		{ "uid", UINT32_MAX },	 { "since", INT64_MAX }, { "cpus", INT32_MAX },
-		{ "memory", INT64_MAX },
+		int64_t min, max;
+	} rows[11] = {
+		{ "pid", 0, INT32_MAX },	{ "start", 0, INT64_MAX },
+		{ "vmm_pid", 0, INT32_MAX },	{ "uid", 0, UINT32_MAX },
+		{ "since", 0, INT64_MAX },	{ "cpus", 0, INT32_MAX },
+		{ "memory", 0, INT64_MAX },	{ "numa_node", BERTH_NODE_ANY, BERTH_NODE_MAX },
+		{ "devices_ms", 0, INT64_MAX }, { "memory_ms", 0, INT64_MAX },
+		{ "ready_ms", 0, INT64_MAX },
 	};
 
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
-		int r = get_number(at, rows[i].key, rows[i].max, &v[i], err);
+		int r = get_number(at, rows[i].key, rows[i].min, rows[i].max, &v[i], err);
 
 		if (r < 0)
 			return r;
@@ -135,6 +153,10 @@ static int numbers_from_json(const struct berth_json_at *at, struct berth_vm_inf
 	info->since = v[4];
 	info->nr_cpus = (unsigned int)v[5];
 	info->memory = (uint64_t)v[6];
+	info->numa_node = (int)v[7];
+	info->devices_ms = (uint64_t)v[8];
+	info->memory_ms = (uint64_t)v[9];
+	info->ready_ms = (uint64_t)v[10];
 	return 0;
 }
 
@@ -142,20 +164,16 @@ static int info_from_json(const struct berth_json *doc, struct berth_vm_info *in
 			  struct berth_err *err)
 {
 	struct berth_json_at root = berth_json_root(doc), devices;
-	const char *kernel, *iommu;
 	int r = numbers_from_json(&root, info, err);
 
 	if (r == 0)
-		r = berth_json_need(&root, "kernel",
-				    berth_json_get_string(&root, "kernel", &kernel, err), err);
+		r = get_string(&root, "kernel", info->kernel, sizeof(info->kernel), err);
+	if (r == 0)
+		r = get_string(&root, "iommu", info->iommu, sizeof(info->iommu), err);
+	if (r == 0)
+		r = get_string(&root, "hugepages", info->hugepages, sizeof(info->hugepages), err);
 	if (r < 0)
 		return r;
-	snprintf(info->kernel, sizeof(info->kernel), "%s", kernel);
-	r = berth_json_need(&root, "iommu", berth_json_get_string(&root, "iommu", &iommu, err),
-			    err);
-	if (r < 0)
-		return r;
-	snprintf(info->iommu, sizeof(info->iommu), "%s", iommu);
 	r = berth_json_need(&root, "devices", berth_json_get_array(&root, "devices", &devices, err),
 			    err);
 	for (size_t i = 0; r == 0 && i < json_array_size(devices.value); i++) {

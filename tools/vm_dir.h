@@ -32,9 +32,15 @@ struct berth_vm_info {
 	uint32_t uid;	/* of berth-vmm */
 	int64_t since;	/* seconds since 1970 */
 	unsigned int nr_cpus;
-	uint64_t memory;  /* bytes */
-	char kernel[256]; /* path, cut */
-	char iommu[16];	  /* berth_ioas_kind_name(); "" without devices */
+	uint64_t memory;   /* bytes */
+	char hugepages[8]; /* berth_pages_name() */
+	int numa_node;	   /* of memory; BERTH_NODE_ANY */
+	/* How long it took from the start of `berth run`; milliseconds, 0: not there yet. */
+	uint64_t devices_ms; /* until devices were open and reset */
+	uint64_t memory_ms;  /* until all memory was ready for DMA; 0 without devices */
+	uint64_t ready_ms;   /* until the guest ran */
+	char kernel[256];    /* path, cut */
+	char iommu[16];	     /* berth_ioas_kind_name(); "" without devices */
 	unsigned int nr_devices;
 	struct berth_bdf devices[BERTH_LAUNCH_DEVICES];
 };

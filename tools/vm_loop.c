@@ -2,7 +2,9 @@
 #include "tools/vm_loop.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -42,6 +44,9 @@ struct berth_vm_loop {
 	struct berth_vm_loop_config config;
 	struct berth_vm_ending end;
 	enum phase phase;
+	int64_t made_since;  /* ms; of GO */
+	uint64_t ready, ram; /* bytes ready for DMA, and in all; 0 before MEMORY has come */
+	bool shown;	     /* the progress line stands on the terminal */
 	int64_t deadline;    /* ms; of the phase; INT64_MAX: none */
 	int64_t end_of_time; /* ms; of --timeout */
 	bool control_open;
@@ -145,8 +150,40 @@ static void on_deadline(struct berth_vm_loop *l)
 
 /* --- what comes in --- */
 
+/* On stderr, which is a terminal: a line that is overwritten, and gone when there is something else to see. */
+static void show_progress(struct berth_vm_loop *l)
+{
+	if (!l->config.progress || l->phase != MAKING || !l->ram ||
+	    now_ms() - l->made_since < BERTH_VM_PROGRESS_MS)
+		return;
+	fprintf(stderr, "\rVM %s: memory: %" PRIu64 " of %" PRIu64 " GiB ready", l->config.name,
+		l->ready >> 30, l->ram >> 30);
+	l->shown = true;
+}
+
+static void wipe_progress(struct berth_vm_loop *l)
+{
+	if (l->shown)
+		fprintf(stderr, "\r\033[K");
+	l->shown = false;
+}
+
+static void on_memory(struct berth_vm_loop *l, const struct berth_control *msg)
+{
+	bool had_all = l->ram && l->ready == l->ram;
+
+	if (l->phase != MAKING || had_all)
+		return;
+	l->ready = msg->done;
+	l->ram = msg->total;
+	show_progress(l);
+	if (l->ready == l->ram && l->config.on_memory)
+		l->config.on_memory(l->config.arg);
+}
+
 static void on_running(struct berth_vm_loop *l)
 {
+	wipe_progress(l);
 	l->end.ran = true;
 	if (l->phase == MAKING) {
 		l->phase = RUNNING;
@@ -163,7 +200,8 @@ static void on_message(struct berth_vm_loop *l, const struct berth_control *msg)
 		if (l->phase != CONFINING)
 			return;
 		l->phase = MAKING;
-		l->deadline = now_ms() + BERTH_VM_MAKE_MS +
+		l->made_since = now_ms();
+		l->deadline = l->made_since + BERTH_VM_MAKE_MS +
 			      (int64_t)(l->config.memory >> 30) * BERTH_VM_MAKE_MS_PER_GIB;
 		if (berth_control_say(l->config.process->control_fd, BERTH_CONTROL_GO) < 0)
 			kill_it(l);
@@ -171,7 +209,11 @@ static void on_message(struct berth_vm_loop *l, const struct berth_control *msg)
 	case BERTH_CONTROL_RUNNING:
 		on_running(l);
 		return;
+	case BERTH_CONTROL_MEMORY:
+		on_memory(l, msg);
+		return;
 	case BERTH_CONTROL_ENDED:
+		wipe_progress(l);
 		if (!l->end.said)
 			l->end.ended = *msg;
 		l->end.said = true;
@@ -405,6 +447,7 @@ int berth_vm_loop_run(struct berth_vm_loop **ret_loop, const struct berth_vm_loo
 		if (l->phase == DYING && now_ms() >= l->deadline)
 			break;
 	}
+	wipe_progress(l);
 	berth_console_drain(config->console, 2000);
 	*ret = l->end;
 	*ret_loop = l;

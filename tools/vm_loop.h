@@ -22,6 +22,7 @@ struct berth_terminal;
 #define BERTH_VM_CONFINE_MS	 30000	/* from exec to CONFINED */
 #define BERTH_VM_MAKE_MS	 300000 /* from GO to RUNNING; pinning takes time: */
 #define BERTH_VM_MAKE_MS_PER_GIB 2000
+#define BERTH_VM_PROGRESS_MS	 2000  /* from GO on nothing is said of memory */
 #define BERTH_VM_STOP_MS	 10000 /* from STOP to the end */
 #define BERTH_VM_DIE_MS		 30000 /* from SIGKILL to the end: the kernel unpins and resets */
 
@@ -52,6 +53,9 @@ struct berth_vm_loop_config {
 	int signal_fd;		/* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
 	uint64_t memory;	/* bytes, for the deadline of BERTH_VM_MAKE_MS */
 	unsigned int timeout_s; /* end it after so long; 0: never */
+	bool progress; /* stderr is a terminal: say how far memory is when that takes long */
+	void (*on_memory)(
+		void *arg); /* may be NULL; called once, when all memory is ready for DMA */
 	void (*on_running)(void *arg); /* may be NULL; called once */
 	void *arg;
 };

@@ -4,6 +4,7 @@
  *
  *   berth-vmm → supervisor   CONFINED  the process-wide confinement stands (user, namespaces, capabilities, first filter)
  *   supervisor → berth-vmm   GO        seen; make the VM
+ *   berth-vmm → supervisor   MEMORY    so much of guest RAM is ready for DMA; any number of times, the last one with all of it
  *   berth-vmm → supervisor   RUNNING   the vCPUs run
  *   supervisor → berth-vmm   STOP      end the VM
  *   berth-vmm → supervisor   ENDED     how it ended, then the process exits
@@ -14,6 +15,8 @@
 #ifndef BERTH_VMM_CONTROL_H
 #define BERTH_VMM_CONTROL_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 enum berth_control_type {
@@ -22,6 +25,7 @@ enum berth_control_type {
 	BERTH_CONTROL_RUNNING,
 	BERTH_CONTROL_STOP,
 	BERTH_CONTROL_ENDED,
+	BERTH_CONTROL_MEMORY,
 };
 
 /* How a VM ended; the reason is in the text where it is an error. */
@@ -37,12 +41,13 @@ struct berth_control {
 	enum berth_control_type type;
 	enum berth_control_outcome outcome; /* only with ENDED */
 	char text[BERTH_ERR_TEXT];	    /* only with ENDED; a sentence, or "" */
+	uint64_t done, total;		    /* only with MEMORY; bytes, done <= total */
 };
 
 /* Return: 0 or -errno (-EPIPE: the peer is gone). */
 int berth_control_send(int sock, const struct berth_control *msg);
 
-/* A message without contents (all but ENDED). */
+/* A message without contents (all but ENDED and MEMORY). */
 int berth_control_say(int sock, enum berth_control_type type);
 
 /**

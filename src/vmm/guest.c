@@ -46,13 +46,15 @@ static int take_ioas(struct berth_guest *g, struct berth_launch *l, struct berth
 	return berth_ioas_from_fds(&g->io, &h, err);
 }
 
-static int make_vm(struct berth_guest *g, const struct berth_launch *l, struct berth_err *err)
+static int make_vm(struct berth_guest *g, const struct berth_launch *l, berth_vm_ram_fn ram_ready,
+		   struct berth_err *err)
 {
 	struct berth_range holes[64];
 	struct berth_vm_config config = {
 		.kvm_fd = l->kvm_fd,
 		.memory = l->memory,
 		.memory_fd = l->memory_fd,
+		.ram_ready = ram_ready,
 		.pages = l->pages,
 		.on_node = l->numa_node != BERTH_NODE_ANY,
 		.node = (unsigned int)l->numa_node,
@@ -130,7 +132,8 @@ static int add_devices(struct berth_guest *g, struct berth_launch *l, struct ber
 	return r;
 }
 
-int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch, struct berth_err *err)
+int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch,
+		    berth_vm_ram_fn ram_ready, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_guest_freep) struct berth_guest *g = calloc(1, sizeof(*g));
 	int r = 0;
@@ -141,7 +144,7 @@ int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch, struc
 	if (launch->nr_devices)
 		r = take_ioas(g, launch, err);
 	if (r == 0)
-		r = make_vm(g, launch, err);
+		r = make_vm(g, launch, ram_ready, err);
 	if (r == 0 && launch->nr_devices)
 		r = add_devices(g, launch, err);
 	if (r == 0)

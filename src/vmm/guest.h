@@ -9,19 +9,21 @@
 #define BERTH_VMM_GUEST_H
 
 #include "base/cleanup.h"
+#include "vmm/vm.h"
 
 struct berth_err;
 struct berth_guest; /* opaque */
 struct berth_launch;
-struct berth_vm;
 
 /**
  * berth_guest_new() - make the VM that @launch describes, ready for berth_vm_run()
  * @launch: borrowed, outlives the guest; its VFIO descriptors are taken out of it
+ * @ram_ready: told how much RAM is ready for DMA, as of vm.h; may be NULL
  *
  * Return: 0; what berth_vm_new(), berth_vm_load(), berth_dma_new() and berth_passthru_new() return.
  */
-int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch, struct berth_err *err);
+int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch,
+		    berth_vm_ram_fn ram_ready, struct berth_err *err);
 /* After berth_vm_run(). Takes NULL. */
 void berth_guest_free(struct berth_guest *g);
 BERTH_DEFINE_CLEANUP(struct berth_guest *, berth_guest_free);

@@ -194,3 +194,29 @@ int berth_hostmem_device_node(const struct berth_host *host, struct berth_bdf at
 		return BERTH_NODE_ANY;
 	return (int)node;
 }
+
+int berth_hostmem_choose_node(const struct berth_host *host, const struct berth_bdf *devices,
+			      size_t nr, enum berth_pages pages, uint64_t size, int *ret,
+			      struct berth_err *err)
+{
+	int node = BERTH_NODE_ANY, r;
+
+	*ret = BERTH_NODE_ANY;
+	for (size_t i = 0; i < nr; i++) {
+		int of = berth_hostmem_device_node(host, devices[i]);
+
+		if (i && of != node)
+			return berth_err_set(err, -EXDEV,
+					     "memory comes from any NUMA node: devices are near to "
+					     "different ones");
+		node = of;
+	}
+	if (node == BERTH_NODE_ANY)
+		return 0;
+	r = berth_hostmem_check_node(host, node, pages, size, err);
+	if (r < 0)
+		return berth_err_prefix(
+			err, r, "memory comes from any NUMA node, more slowly for the devices");
+	*ret = node;
+	return 0;
+}

@@ -50,4 +50,15 @@ int berth_hostmem_check_node(const struct berth_host *host, int node, enum berth
 /* The node that a function is near to; BERTH_NODE_ANY when the host has one node only, or the firmware did not say. */
 int berth_hostmem_device_node(const struct berth_host *host, struct berth_bdf at);
 
+/**
+ * berth_hostmem_choose_node() - the node that all devices are near to, if it has room
+ * @ret: always set: the node, or BERTH_NODE_ANY
+ *
+ * Return: 0; -EXDEV the devices are near to different nodes; -ENOMEM the node has too little, with figures. Both are no reason not
+ *         to start: memory then comes from any node, and the sentence says why.
+ */
+int berth_hostmem_choose_node(const struct berth_host *host, const struct berth_bdf *devices,
+			      size_t nr, enum berth_pages pages, uint64_t size, int *ret,
+			      struct berth_err *err);
+
 #endif

@@ -24,9 +24,80 @@ ran_to_end() { [ "$status" -eq 0 ] && says out "# end"; }
 # The IOMMU's tables in debugfs hold no mapping of the BAR's places; the kernel is quiet.
 dmar_faults() { dmesg | grep -c 'DMAR: \[DMA .*03:00.0.* fault addr'; }
 
+# --- what guest RAM is made of, and where: looked at from outside while a guest waits
+
+start_waiting() { # ARGUMENTS...: of berth run; leaves $vmm, the process
+    rm -f "$t/in" && mkfifo "$t/in"
+    "$berth" run --name tiny-wait --kernel build/guest/tiny-wait.elf --memory 64M --timeout 200 --device $edu "$@" \
+        <"$t/in" >"$t/out" 2>"$t/err" &
+    supervisor=$!
+    exec 9>"$t/in"
+    for _ in $(seq 600); do
+        says out "# waiting" && break
+        kill -0 $supervisor || break
+        sleep 0.2
+    done
+    "$berth" vm info tiny-wait --json >"$t/info" 2>>"$t/err"
+    vmm=$(sed -n 's/.*"vmm_pid": *\([0-9]*\).*/\1/p' "$t/info")
+}
+
+stop_waiting() {
+    echo x >&9
+    exec 9>&-
+    wait $supervisor
+    status=$?
+}
+
+# RAM is the only mapping of just this size; the line of it that starts with KEY, in KiB
+ram_smaps() { # KEY
+    awk -v key="$1:" '/^[0-9a-f]+-/ { size = 0 } $1 == "Size:" { size = $2 } size == 65536 && $1 == key { print $2; exit }' \
+        "/proc/$vmm/smaps"
+}
+
+pool_free() { cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages; }
+
+memory() {
+    echo 16 >/proc/sys/vm/nr_hugepages
+    try run --name tiny-wait --kernel build/guest/tiny-wait.elf --memory 64M --device $edu --hugepages 2M
+    ok "too few huge pages: refused with both numbers and the command" refused 1 \
+        "32 pages of 2M are needed, 16 of 16 are free; 'echo 32 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'"
+    ok "and no device was taken" [ ! -e /sys/bus/pci/devices/$edu/driver ]
+    echo 32 >/proc/sys/vm/nr_hugepages
+    start_waiting --hugepages 2M
+    ok "huge pages: RAM is made of them" [ $(($(ram_smaps Shared_Hugetlb) + $(ram_smaps Private_Hugetlb))) -eq 65536 ]
+    ok "and the pool none" [ "$(pool_free)" -eq 0 ]
+    ok "berth vm info says of what pages memory is" grep -q '"hugepages": *"2M"' "$t/info"
+    ok "and how long it took until the guest ran" grep -q '"ready_ms": *[1-9]' "$t/info"
+    stop_waiting
+    ok "the guest ends well" ran_to_end
+    ok "the pages are back in the pool" [ "$(pool_free)" -eq 32 ]
+    echo 0 >/proc/sys/vm/nr_hugepages
+    echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
+    start_waiting
+    ok "transparent huge pages: RAM has them" [ "$(ram_smaps AnonHugePages)" -ge 61440 ]
+    stop_waiting
+    start_waiting --hugepages off
+    ok "no huge pages: RAM has none, and all of it is there" [ "$(ram_smaps AnonHugePages) $(ram_smaps Rss)" = "0 65536" ]
+    stop_waiting
+    # two nodes made of one (numa=fake=2); the emulated device does not say where it is, so we do
+    echo 1 >/sys/bus/pci/devices/$edu/numa_node
+    start_waiting
+    ok "memory is on the node of the device" grep -q ' bind:1 .*N1=' "/proc/$vmm/numa_maps"
+    ok "and all of it" [ "$(awk '/ bind:1 / && !/N0=/ && /N1=/ { n++ } END { print n + 0 }' "/proc/$vmm/numa_maps")" -ge 1 ]
+    stop_waiting
+    start_waiting --numa-node off
+    ok "or anywhere, when told so" not_bound
+    stop_waiting
+    try run --name tiny-wait --kernel build/guest/tiny-wait.elf --memory 64M --numa-node 7
+    ok "a node that is not there is refused" refused 1 "no NUMA node 7"
+}
+
+not_bound() { [ -r "/proc/$vmm/numa_maps" ] && ! grep -q 'bind:' "/proc/$vmm/numa_maps"; }
+
 inside() {
     mkdir -p "$BERTH_RUN" "$BERTH_STATE"
     edu=0000:03:00.0 igb=0000:01:00.0
+    [ "$backend" = type1 ] && memory
     tiny bar-move $edu
     tiny decode $edu
     tiny intx $edu
@@ -49,7 +120,7 @@ fi
 t=$(mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
 run_backend() { # BACKEND KERNEL
-    tests/lab/lab run --kernel "$2" --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
+    tests/lab/lab run --kernel "$2" --append numa=fake=2 --timeout 900 -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
         BERTH_STATE=/run/berth-state "$here/t_tiny.sh" inside "$t" "$1" >"$t/log" 2>"$t/lab-err"
     lab=$?
     if [ $lab -ne 0 ] || ! grep -q '^# end$' "$t/log"; then

@@ -112,6 +112,13 @@ void tiny_check(bool good, const char *fmt, ...)
 	put('\n');
 }
 
+char tiny_getc(void)
+{
+	while (!(inb(SERIAL + 5) & 1))
+		__asm__ volatile("pause");
+	return (char)inb(SERIAL);
+}
+
 static _Noreturn void off(void)
 {
 	outb(SLEEP_PORT, SLEEP_S5);

@@ -20,6 +20,8 @@ void tiny_main(void);
 /* %s, %u, %x, %lu, %lx, %% */
 void tiny_print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void tiny_check(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The next byte that comes in on the serial port, which may take for ever. */
+char tiny_getc(void);
 /* What cannot go on: "not ok", and off. */
 _Noreturn void tiny_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
