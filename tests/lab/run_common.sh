@@ -52,17 +52,28 @@ initrd() { # NAME SCRIPT ARGUMENTS...
     shift 2
     tests/lab/guest-initrd "$@" --run "$t/script" -o "$t/$name.img"
 }
-run_in_lab() { # SCRIPT: with "inside" and $t; prints its lines and the count
+
+pass=0 fail=0 skip=0
+
+boot_lab() { # SCRIPT KERNEL: with "inside", $t and KERNEL; prints its lines, adds to the count
     # shellcheck disable=SC2086
-    tests/lab/lab run ${LAB_OPTIONS-} --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
-        BERTH_STATE=/run/berth-state "$1" inside "$t" >"$t/log" 2>"$t/lab-err"
+    tests/lab/lab run ${LAB_OPTIONS-} --kernel "$2" --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
+        BERTH_STATE=/run/berth-state "$1" inside "$t" "$2" >"$t/log" 2>"$t/lab-err"
     lab=$?
     cat "$t/log"
     if [ $lab -ne 0 ] || ! grep -q '^# end$' "$t/log"; then
         echo "not ok - the lab ended with status $lab" | tee -a "$t/log"
         cat "$t/lab-err"
     fi
-    pass=$(grep -c '^ok ' "$t/log") fail=$(grep -c '^not ok ' "$t/log")
-    echo "$pass passed, $fail failed, 0 skipped"
+    pass=$((pass + $(grep -c '^ok ' "$t/log"))) fail=$((fail + $(grep -c '^not ok ' "$t/log")))
+}
+
+total() {
+    echo "$pass passed, $fail failed, $skip skipped"
     [ "$fail" -eq 0 ] && [ "$pass" -gt 0 ]
+}
+
+run_in_lab() { # SCRIPT: one boot of the stock kernel, and the count
+    boot_lab "$1" stock
+    total
 }

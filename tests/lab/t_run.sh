@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # berth run, on real KVM and VFIO: guests without devices and with a NIC, refusals with exit status and sentence. One boot
-# of the lab. The same script runs inside: `t_run.sh inside TMP`.
+# of the lab with Debian's kernel, and for the NIC one with iommufd. The same script runs inside: `t_run.sh inside TMP KERNEL`.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
 . tests/lab/run_common.sh
+. tests/lab/kernels.sh
 
 plain() {
     guest hello.img --cpus 2
@@ -66,24 +67,64 @@ refusals() {
     ok "no KVM" refused 1 "/dev/kvm: No such file or directory; switch virtualisation on"
 }
 
-passthrough() {
-    guest igb.img --cpus 2 --device 01:00.0
+# In the background, beside the guest: which interface 'berth vm info' says it uses
+info_of_t1() {
+    for _ in $(seq 200); do
+        "$berth" vm info t1 --json >"$t/info" 2>/dev/null && grep -q '"iommu": *"[a-z]' "$t/info" && return
+        sleep 0.5
+    done
+}
+
+uses() { # INTERFACE
+    tr -d ' ' <"$t/info" | grep -q "\"iommu\":\"$1\""
+}
+
+passthrough() { # INTERFACE OPTIONS…: the one that is to be used
+    how=$1
+    shift
+    info_of_t1 &
+    guest igb.img --cpus 2 --device 01:00.0 "$@"
+    wait $!
+    ok "igb: over $how" uses "$how"
     ok "igb: guest ends well" [ $status -eq 0 ]
     ok "igb: its driver is bound" says out "guest-driver: igb"
     ok "igb: MSI-X interrupts are counted" says out "guest-msix-ok"
     ok "igb: DHCP lease" says out "guest-dhcp: eth0 has 10.0.3."
     ok "igb: ping of the gateway" says out "guest-ping-ok"
+    ok "igb: reset with proof afterwards" says err "0000:01:00.0: function reset, answers"
     ok "igb: back with the host" driver 0000:01:00.0 igb
     ok "igb: no override is left" [ "$(cat /sys/bus/pci/devices/0000:01:00.0/driver_override)" = "(null)" ]
     ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
 }
 
+no_iommufd() {
+    guest igb.img --device 01:00.0 --iommu iommufd
+    ok "iommufd forced where there is none: refused, with the remedy" refused 1 "there is no /dev/iommu; load the module iommufd"
+    ok "and the device is back" driver 0000:01:00.0 igb
+    guest igb.img --iommu vfio
+    ok "an interface that does not exist: a usage error" refused 2 "--iommu 'vfio' is not auto, type1 or iommufd"
+    "$berth" doctor >"$t/out"
+    ok "doctor: no iommufd" grep -q "iommufd.*does not have it" "$t/out"
+}
+
+doctor() {
+    "$berth" doctor >"$t/out"
+    ok "doctor: iommufd is there" grep -q "iommufd.*berth run uses" "$t/out"
+}
+
 if [ "${1-}" = inside ]; then
     t=$2
     mkdir -p "$BERTH_RUN" "$BERTH_STATE"
-    plain
-    refusals
-    passthrough
+    if [ "$3" = iommufd ]; then
+        doctor
+        passthrough iommufd
+        passthrough type1 --iommu type1
+    else
+        plain
+        refusals
+        no_iommufd
+        passthrough type1
+    fi
     complaints
     ok "the kernel has no complaint" [ ! -s "$t/out" ]
     echo "# end"
@@ -104,4 +145,6 @@ ping -c 3 -W 10 10.0.3.2 && echo guest-ping-ok
 grep eth0 /proc/interrupts
 grep -E "MSI-?X.*eth0" /proc/interrupts | grep -qE ": +[0-9 ]*[1-9]" && echo guest-msix-ok' --kernel-modules igb
 
-run_in_lab "$here/t_run.sh"
+boot_lab "$here/t_run.sh" stock
+if have_iommufd 22; then boot_lab "$here/t_run.sh" iommufd; else skip=22; fi
+total

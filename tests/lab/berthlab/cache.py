@@ -69,7 +69,7 @@ def named_kernel(name):
         base = os.path.join(folder(), "kernel", "iommufd")
         image = os.path.join(base, "bzImage")
         if not os.path.exists(image):
-            raise LabError(f"no iommufd kernel at {image}: 'make lab-kernel' builds it, once, in some 15 minutes")
+            raise LabError(f"no iommufd kernel at {image}: 'make lab-kernel' builds it, once, in some 20 minutes")
         return Kernel(image, base)
     image = os.path.realpath(name)
     if not os.path.isfile(image):

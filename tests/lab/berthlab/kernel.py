@@ -12,6 +12,7 @@ import glob
 import hashlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -63,7 +64,9 @@ def build():
             start = time.monotonic()
             with tempfile.TemporaryDirectory(dir=folder(), prefix="build.") as work:
                 _build_in(work, version, final)
-            tell(f"kernel built in {_minutes(time.monotonic() - start)}")
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            tell(f"kernel built in {_minutes(time.monotonic() - start)}, with {_minutes(used.ru_utime + used.ru_stime)} of "
+                 f"processor time on {os.cpu_count()} cores")
         os.symlink(name, link_path() + ".new")
         os.rename(link_path() + ".new", link_path())
 
@@ -88,7 +91,7 @@ def _candidate():
 
 
 def _build_in(work, version, final):
-    tell(f"building a kernel with iommufd from {SOURCE} {version}: once, some 15 minutes on two idle cores")
+    tell(f"building a kernel with iommufd from {SOURCE} {version}: once, some 20 minutes on two idle cores")
     tree = _unpack(work, version)
     _configure(tree)
     _compile(tree)
@@ -141,13 +144,23 @@ def _configure(tree):
 
 def unset(fragment, config):
     """The options of the fragment that the configuration does not have as asked for."""
-    wanted = [line for line in fragment.splitlines() if re.match(r"CONFIG_\w+=|# CONFIG_\w+ is not set$", line)]
     with open(config, encoding="utf-8") as f:
-        have = f.read().splitlines()
-    names = {re.search(r"CONFIG_\w+", line)[0] for line in have}
+        have = _options(f.read())
     # an option that its dependencies hide is as good as one that is not set
-    return [line for line in wanted
-            if line not in have and (not line.startswith("#") or re.search(r"CONFIG_\w+", line)[0] in names)]
+    return [f"{name}={value}" for name, value in _options(fragment).items() if have.get(name, "n") != value]
+
+
+def _options(text):
+    """What a configuration says, by option; "n" for those that are said not to be set."""
+    options = {}
+    for line in text.splitlines():
+        match = re.match(r"(CONFIG_\w+)=(.*)$", line)
+        if match:
+            options[match[1]] = match[2]
+        match = re.match(r"# (CONFIG_\w+) is not set$", line)
+        if match:
+            options[match[1]] = "n"
+    return options
 
 
 def _compile(tree):

@@ -53,7 +53,7 @@ static void open_devices(struct run *run, const struct berth_host *host)
 {
 	struct berth_err err = BERTH_ERR_INIT;
 	enum berth_ioas_kind kind;
-	int r = berth_ioas_choose(run->iommu, host, run->at, run->nr, &kind, &err);
+	int r = berth_ioas_choose(run->iommu, host, run->at, run->nr, false, &kind, &err);
 
 	if (r == 0) {
 		printf("vfio_vm: by %s\n", berth_ioas_kind_name(kind));
