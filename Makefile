@@ -101,8 +101,9 @@ WRAP_test_guest_console := ioctl
 WRAP_test_pci_host := ioctl
 WRAP_test_loader := ioctl
 WRAP_test_vmm_irq := ioctl
-WRAP_test_ioas := ioctl
+WRAP_test_ioas := ioctl getrlimit setrlimit
 WRAP_test_ioas_iommufd := ioctl
+WRAP_test_ioas_layout := ioctl
 WRAP_IRQ := berth_irq_alloc_gsi berth_irq_free_gsi berth_irq_set_msi \
 	berth_irq_commit berth_irq_attach_fd berth_irq_detach_fd
 WRAP_test_barmap := berth_memslot_set berth_memslot_del berth_memslot_on_drop

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -26,7 +27,32 @@ static struct kernel {
 	struct vfio_iommu_type1_dma_map map;
 	unsigned int nr_maps, nr_unmaps;
 	uint64_t unmap_less;
+	struct rlimit limit; /* RLIMIT_MEMLOCK */
+	int raise_errno;
+	unsigned int nr_raised;
 } k;
+
+int __wrap_getrlimit(int which, struct rlimit *ret);
+int __wrap_setrlimit(int which, const struct rlimit *limit);
+
+int __wrap_getrlimit(int which, struct rlimit *ret)
+{
+	assert_int_equal(which, RLIMIT_MEMLOCK);
+	*ret = k.limit;
+	return 0;
+}
+
+int __wrap_setrlimit(int which, const struct rlimit *limit)
+{
+	assert_int_equal(which, RLIMIT_MEMLOCK);
+	if (k.raise_errno) {
+		errno = k.raise_errno;
+		return -1;
+	}
+	k.limit = *limit;
+	k.nr_raised++;
+	return 0;
+}
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
 {
@@ -268,6 +294,27 @@ static void without_ranges_everything_may_be_mapped(void **state)
 	berth_ioas_close(io);
 }
 
+static void the_memory_limit_is_raised_or_the_numbers_are_said(void **state)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+
+	(void)state;
+	k.limit = (struct rlimit){ 8 << 20, 100 << 20 };
+	assert_int_equal(berth_ioas_memlock_allow(100 << 20, NULL), 0);
+	assert_int_equal(k.nr_raised, 0);
+	assert_int_equal(berth_ioas_memlock_allow(300 << 20, NULL), 0);
+	assert_int_equal(k.nr_raised, 1);
+	assert_int_equal(k.limit.rlim_max, 300 << 20);
+	assert_int_equal(k.limit.rlim_cur, 8 << 20);
+	k.raise_errno = EPERM;
+	assert_int_equal(berth_ioas_memlock_allow(500 << 20, &err), -EPERM);
+	assert_non_null(strstr(err.text, "500 MiB"));
+	assert_non_null(strstr(err.text, "the limit is 300 MiB"));
+	assert_non_null(strstr(err.text, "CAP_SYS_RESOURCE"));
+	k.limit.rlim_max = RLIM_INFINITY;
+	assert_int_equal(berth_ioas_memlock_allow(UINT64_MAX, NULL), 0);
+}
+
 static void memlock_need_has_slack_and_does_not_wrap(void **state)
 {
 	(void)state;
@@ -289,6 +336,7 @@ int main(void)
 		T(notices_when_the_kernel_unmaps_less),
 		cmocka_unit_test(refuses_answers_that_make_no_sense),
 		cmocka_unit_test(without_ranges_everything_may_be_mapped),
+		cmocka_unit_test(the_memory_limit_is_raised_or_the_numbers_are_said),
 		cmocka_unit_test(memlock_need_has_slack_and_does_not_wrap),
 	};
 

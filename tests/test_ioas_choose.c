@@ -47,7 +47,7 @@ static struct berth_host *offer(struct host_tree *tree, bool type1, bool iommu,
 static int choose(struct berth_host *host, enum berth_ioas_want want, struct berth_err *err)
 {
 	enum berth_ioas_kind kind;
-	int r = berth_ioas_choose(want, host, devs, 2, &kind, err);
+	int r = berth_ioas_choose(want, host, devs, 2, false, &kind, err);
 
 	return r < 0 ? r : (int)kind;
 }
@@ -59,6 +59,30 @@ static void takes_iommufd_where_kernel_and_every_device_offer_it(void **state)
 	assert_int_equal(choose(host, BERTH_IOAS_WANT_ANY, NULL), BERTH_IOAS_IOMMUFD);
 	assert_int_equal(choose(host, BERTH_IOAS_WANT_IOMMUFD, NULL), BERTH_IOAS_IOMMUFD);
 	assert_int_equal(choose(host, BERTH_IOAS_WANT_TYPE1, NULL), BERTH_IOAS_TYPE1);
+}
+
+static void peer_to_peer_is_better_off_with_type1(void **state)
+{
+	struct host_tree *tree = *state;
+	struct berth_host *host = offer(tree, true, true, 2);
+	enum berth_ioas_kind kind;
+
+	assert_int_equal(berth_ioas_choose(BERTH_IOAS_WANT_ANY, host, devs, 2, true, &kind, NULL),
+			 0);
+	assert_int_equal(kind, BERTH_IOAS_TYPE1);
+	assert_int_equal(
+		berth_ioas_choose(BERTH_IOAS_WANT_IOMMUFD, host, devs, 2, true, &kind, NULL), 0);
+	assert_int_equal(kind, BERTH_IOAS_IOMMUFD);
+}
+
+static void without_type1_peer_to_peer_is_tried_with_iommufd(void **state)
+{
+	enum berth_ioas_kind kind;
+
+	assert_int_equal(berth_ioas_choose(BERTH_IOAS_WANT_ANY, offer(*state, false, true, 2), devs,
+					   2, true, &kind, NULL),
+			 0);
+	assert_int_equal(kind, BERTH_IOAS_IOMMUFD);
 }
 
 static void one_device_without_a_character_device_makes_it_type1(void **state)
@@ -130,6 +154,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(takes_iommufd_where_kernel_and_every_device_offer_it),
+		T(peer_to_peer_is_better_off_with_type1),
+		T(without_type1_peer_to_peer_is_tried_with_iommufd),
 		T(one_device_without_a_character_device_makes_it_type1),
 		T(a_forced_interface_that_is_not_there_is_an_error_with_a_remedy),
 		T(a_kernel_without_containers_has_iommufd_only),

@@ -125,6 +125,29 @@ static void reads_a_host(void **state)
 	assert_true(p.memlock > 0);
 }
 
+static void knows_whether_iommufd_can_be_used(void **state)
+{
+	struct host_tree *t = *state;
+	struct berth_platform p;
+
+	host_tree_file(t, "proc/sys/kernel/osrelease", "6.12.57\n");
+	host_tree_file(t, "lib/modules/6.12.57/modules.dep",
+		       "kernel/drivers/iommu/iommufd/iommufd.ko: kernel/drivers/iommu/iova.ko\n");
+	assert_int_equal(berth_platform_read(&p, host_tree_host(t)), 0);
+	assert_int_equal(p.iommufd, BERTH_NO);
+	assert_int_equal(p.iommufd_available, BERTH_YES);
+	assert_false(p.vfio_loaded || p.vfio_cdev);
+	host_tree_file(t, "dev/iommu", "%s", "");
+	host_tree_dir(t, "sys/module/vfio");
+	host_tree_dir(t, "sys/class/vfio-dev");
+	host_tree_file(t, "sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	host_tree_file(t, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n");
+	assert_int_equal(berth_platform_read(&p, host_tree_host(t)), 0);
+	assert_int_equal(p.iommufd, BERTH_YES);
+	assert_true(p.vfio_loaded && p.vfio_cdev);
+	assert_int_equal(p.unsafe_interrupts, BERTH_YES);
+}
+
 static void a_host_without_anything_is_unknown_not_fine(void **state)
 {
 	struct host_tree *t = *state;
@@ -161,6 +184,7 @@ int main(void)
 		cmocka_unit_test(knows_the_other_spellings),
 		cmocka_unit_test(leaves_harmless_words_and_those_of_init_alone),
 		ON_TREE(reads_a_host),
+		ON_TREE(knows_whether_iommufd_can_be_used),
 		ON_TREE(a_host_without_anything_is_unknown_not_fine),
 		ON_TREE(an_iommu_without_remapping_hardware_is_a_no),
 	};

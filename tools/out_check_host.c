@@ -46,8 +46,9 @@ static void check_interrupts(struct berth_checks *c, const struct berth_platform
 				p->intremap == BERTH_NO ? "off" : "cannot be proven on");
 	if (p->unsafe_interrupts == BERTH_YES)
 		berth_check_add(c, "unsafe-interrupts", FAIL,
-				"load vfio_iommu_type1 without allow_unsafe_interrupts=1",
-				"vfio_iommu_type1 runs with allow_unsafe_interrupts");
+				"load vfio_iommu_type1 and iommufd without "
+				"allow_unsafe_interrupts=1",
+				"vfio_iommu_type1 or iommufd runs with allow_unsafe_interrupts");
 	if (p->noiommu == BERTH_YES)
 		berth_check_add(c, "vfio-noiommu", FAIL,
 				"load vfio without enable_unsafe_noiommu_mode=1",
@@ -108,6 +109,32 @@ static void check_module(struct berth_checks *c, const char *name, const char *r
 	else
 		berth_check_add(c, name, WARN, remedy,
 				"not loaded, and the kernel's module list cannot be read");
+}
+
+/* Does the kernel have iommufd, as far as can be told before a device is bound? */
+static bool has_iommufd(const struct berth_platform *p)
+{
+	return (p->iommufd == BERTH_YES || p->iommufd_available == BERTH_YES) &&
+	       (p->vfio_cdev || !p->vfio_loaded);
+}
+
+/* The two ways to hold devices and to map memory for them; one is enough. */
+static void check_interfaces(struct berth_checks *c, const struct berth_platform *p)
+{
+	if (has_iommufd(p))
+		berth_check_add(c, "iommufd", OK, NULL,
+				p->vfio_loaded ? "/dev/iommu and VFIO's character devices are "
+						 "there; berth run uses them" :
+						 "available; berth run uses it where VFIO makes "
+						 "character devices");
+	else
+		berth_check_add(c, "iommufd", OK, NULL, "%s; berth run uses type1",
+				p->iommufd == BERTH_YES || p->iommufd_available == BERTH_YES ?
+					"VFIO of this kernel makes no character devices" :
+					"the kernel does not have it");
+	if (!has_iommufd(p) || p->type1_loaded || p->type1_available == BERTH_YES)
+		check_module(c, "vfio_iommu_type1", "install a kernel with CONFIG_VFIO_IOMMU_TYPE1",
+			     p->type1_loaded, p->type1_available);
 }
 
 static void format_size(char *buf, size_t size, uint64_t bytes)
@@ -175,11 +202,7 @@ void berth_check_host(struct berth_checks *c, const struct berth_view *view,
 	check_kernel(c, p);
 	check_module(c, "vfio-pci", "install a kernel with CONFIG_VFIO_PCI", p->vfio_pci_loaded,
 		     p->vfio_pci_available);
-	if (p->iommufd == BERTH_YES && !p->type1_loaded)
-		berth_check_add(c, "iommufd", OK, NULL, "/dev/iommu is there");
-	else
-		check_module(c, "vfio_iommu_type1", "install a kernel with CONFIG_VFIO_IOMMU_TYPE1",
-			     p->type1_loaded, p->type1_available);
+	check_interfaces(c, p);
 	check_memory(c, p);
 	check_devices(c, view, p);
 }

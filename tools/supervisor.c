@@ -140,6 +140,16 @@ static int open_files(const struct berth_host *host, const struct berth_run_conf
 	return r < 0 ? r : 0;
 }
 
+/* Devices need all of the guest's memory locked: known now, and refused now, before any is taken from the host. */
+static int check_memlock(const struct berth_run_config *c, struct berth_err *err)
+{
+	int r = 0;
+
+	if (c->nr_devices)
+		r = berth_ioas_memlock_allow(berth_ioas_memlock_need(c->memory), err);
+	return r < 0 ? berth_err_prefix(err, r, "VM %s", c->name) : 0;
+}
+
 int berth_supervisor_check(const struct berth_host *host, const struct berth_run_config *config,
 			   struct berth_err *err)
 {
@@ -149,6 +159,8 @@ int berth_supervisor_check(const struct berth_host *host, const struct berth_run
 
 	berth_launch_init(&l);
 	r = open_files(host, config, &l, err);
+	if (r == 0)
+		r = check_memlock(config, err);
 	if (r == 0)
 		r = berth_vm_memory_reserve(&memory, host, config, err);
 	berth_vm_memory_done(&memory);
@@ -262,7 +274,7 @@ static int take_devices(struct supervisor *s, struct berth_err *err)
 
 	if (r == 0) {
 		start_on_memory(s);
-		r = berth_vm_devices_open(&s->devices, s->config->iommu, err);
+		r = berth_vm_devices_open(&s->devices, s->config->iommu, s->config->p2p, err);
 		berth_vm_memory_cool(&s->memory);
 	}
 	if (r == 0 && s->devices.claim)
@@ -357,6 +369,8 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 
 	if (r == 0)
 		r = open_files(s->host, s->config, &s->launch, err);
+	if (r == 0)
+		r = check_memlock(s->config, err);
 	if (r == 0)
 		r = berth_vm_memory_reserve(&s->memory, s->host, s->config, err);
 	if (r == 0)

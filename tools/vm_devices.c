@@ -73,7 +73,8 @@ static int reset(struct berth_vm_devices *d, enum berth_reset_when when, struct 
 	return r;
 }
 
-static int open_ioas(struct berth_vm_devices *d, enum berth_ioas_want want, struct berth_err *err)
+static int open_ioas(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
+		     struct berth_err *err)
 {
 	struct berth_bdf at[BERTH_LAUNCH_DEVICES];
 	enum berth_ioas_kind kind;
@@ -81,12 +82,12 @@ static int open_ioas(struct berth_vm_devices *d, enum berth_ioas_want want, stru
 
 	for (size_t i = 0; i < d->claim->nr_devs; i++)
 		at[i] = d->claim->devs[i].at;
-	r = berth_ioas_choose(want, d->host, at, d->claim->nr_devs, &kind, err);
+	r = berth_ioas_choose(want, d->host, at, d->claim->nr_devs, p2p, &kind, err);
 	return r < 0 ? berth_err_prefix(err, r, "VM %s", d->claim->vm) :
 		       berth_ioas_open(&d->io, kind, d->host, err);
 }
 
-int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
+int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
 			  struct berth_err *err)
 {
 	int r;
@@ -97,7 +98,7 @@ int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
 		return berth_err_set(err, -E2BIG,
 				     "VM %s: its groups hold %zu functions; %d are possible",
 				     d->claim->vm, d->claim->nr_devs, BERTH_LAUNCH_DEVICES);
-	r = open_ioas(d, want, err);
+	r = open_ioas(d, want, p2p, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++)
 		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
 	if (r == 0)

@@ -49,7 +49,7 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
  * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_choose(), berth_ioas_open() and berth_vfio_device_open()
  *         return.
  */
-int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
+int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
 			  struct berth_err *err);
 
 /**

@@ -293,8 +293,11 @@ int berth_ioas_map(struct berth_ioas *io, struct berth_range at, void *vaddr, un
 	if (r == -ENOMEM)
 		return over_the_limit(io, at, err);
 	if (r < 0)
-		return berth_err_set(err, r, "map %#" PRIx64 "+%#" PRIx64 " for DMA: %s", at.start,
-				     at.size, strerror(-r));
+		return berth_err_set(err, r, "map %#" PRIx64 "+%#" PRIx64 " for DMA: %s%s",
+				     at.start, at.size, strerror(-r),
+				     r == -EFAULT && io->kind == BERTH_IOAS_IOMMUFD ?
+					     "; iommufd maps no memory of devices: take type1" :
+					     "");
 	io->maps[io->nr_maps++] = at;
 	return 0;
 }
@@ -330,4 +333,25 @@ uint64_t berth_ioas_memlock_need(uint64_t ram)
 	uint64_t sum;
 
 	return __builtin_add_overflow(ram, BERTH_IOAS_MEMLOCK_SLACK, &sum) ? UINT64_MAX : sum;
+}
+
+int berth_ioas_memlock_allow(uint64_t need, struct berth_err *err)
+{
+	struct rlimit lim;
+	rlim_t had;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &lim) < 0)
+		return berth_err_set(err, -errno, "RLIMIT_MEMLOCK: %s", strerror(errno));
+	had = lim.rlim_max;
+	if (had == RLIM_INFINITY || need <= had)
+		return 0;
+	lim.rlim_max = need;
+	if (setrlimit(RLIMIT_MEMLOCK, &lim) == 0)
+		return 0;
+	return berth_err_set(
+		err, -EPERM,
+		"%" PRIu64 " MiB of memory must be locked for DMA, the limit is %" PRIu64
+		" MiB and may not be raised (%s); raise it (ulimit -l, LimitMEMLOCK= of "
+		"the unit), run with CAP_SYS_RESOURCE, or give the VM less memory",
+		need >> 20, (uint64_t)had >> 20, strerror(errno));
 }

@@ -17,6 +17,7 @@
 #ifndef BERTH_IOMMU_IOAS_H
 #define BERTH_IOMMU_IOAS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -77,13 +78,15 @@ int berth_ioas_want_parse(const char *text, enum berth_ioas_want *ret);
 /**
  * berth_ioas_choose() - which kernel interface to use for these functions
  * @devs: bound to vfio-pci
+ * @p2p: BARs will be mapped for other devices. iommufd cannot do that from an address (pinning device memory fails with
+ *       EFAULT), so type1 comes first when nothing is forced
  *
  * iommufd takes /dev/iommu and a character device for each function; type1 takes /dev/vfio/vfio.
  *
  * Return: 0; -EOPNOTSUPP what @want forces is not there, or neither is: the sentence says what is missing, and the remedy.
  */
 int berth_ioas_choose(enum berth_ioas_want want, const struct berth_host *host,
-		      const struct berth_bdf *devs, size_t nr, enum berth_ioas_kind *ret,
+		      const struct berth_bdf *devs, size_t nr, bool p2p, enum berth_ioas_kind *ret,
 		      struct berth_err *err);
 
 /**
@@ -180,7 +183,19 @@ int berth_ioas_map(struct berth_ioas *io, struct berth_range at, void *vaddr, un
  */
 int berth_ioas_unmap(struct berth_ioas *io, struct berth_range at, struct berth_err *err);
 
-/* Bytes of RLIMIT_MEMLOCK that a VM with @ram bytes of RAM needs; UINT64_MAX when the sum overflows. */
+/*
+ * Bytes of RLIMIT_MEMLOCK that a VM with @ram bytes of RAM needs; UINT64_MAX when the sum overflows. A VM has one address
+ * space, so RAM counts once. BARs mapped for each other are not counted: type1 does not, and iommufd maps them as dma-buf.
+ */
 uint64_t berth_ioas_memlock_need(uint64_t ram);
+
+/**
+ * berth_ioas_memlock_allow() - see to it that this process, and what it starts, may lock @need bytes
+ *
+ * Raises the hard limit where it is lower and we may. To be asked before any device is taken from the host.
+ *
+ * Return: 0; -EPERM the limit is lower and stays so: need, limit and the remedy are in the sentence.
+ */
+int berth_ioas_memlock_allow(uint64_t need, struct berth_err *err);
 
 #endif

@@ -67,13 +67,15 @@ static int have_type1(const struct berth_host *host, struct berth_err *err)
 }
 
 int berth_ioas_choose(enum berth_ioas_want want, const struct berth_host *host,
-		      const struct berth_bdf *devs, size_t nr, enum berth_ioas_kind *ret,
+		      const struct berth_bdf *devs, size_t nr, bool p2p, enum berth_ioas_kind *ret,
 		      struct berth_err *err)
 {
+	bool any = want == BERTH_IOAS_WANT_ANY;
+
 	*ret = BERTH_IOAS_IOMMUFD;
 	if (want == BERTH_IOAS_WANT_IOMMUFD)
 		return have_iommufd(host, devs, nr, err);
-	if (want == BERTH_IOAS_WANT_ANY && have_iommufd(host, devs, nr, NULL) == 0)
+	if (any && have_iommufd(host, devs, nr, NULL) == 0 && !(p2p && have_type1(host, NULL) == 0))
 		return 0;
 	*ret = BERTH_IOAS_TYPE1;
 	return have_type1(host, err);

@@ -184,8 +184,20 @@ static void read_modules(struct berth_platform *p, const struct berth_host *host
 						     module_listed(host, p->kernel, "vfio-pci");
 	p->type1_available = p->type1_loaded ? BERTH_YES :
 					       module_listed(host, p->kernel, "vfio_iommu_type1");
+	p->vfio_loaded = berth_sysfs_exists(host, "module/vfio");
+	p->vfio_cdev = berth_sysfs_exists(host, "class/vfio-dev");
+	p->iommufd_available = berth_sysfs_exists(host, "module/iommufd") ?
+				       BERTH_YES :
+				       module_listed(host, p->kernel, "iommufd");
 	p->unsafe_interrupts =
 		read_flag(host, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	if (p->unsafe_interrupts != BERTH_YES) {
+		enum berth_tri other =
+			read_flag(host, "module/iommufd/parameters/allow_unsafe_interrupts");
+
+		if (other != BERTH_UNKNOWN)
+			p->unsafe_interrupts = other;
+	}
 	p->noiommu = read_flag(host, "module/vfio/parameters/enable_unsafe_noiommu_mode");
 }
 

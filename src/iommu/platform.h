@@ -24,8 +24,8 @@ struct berth_platform {
 	 * /proc/interrupts: yes when the IOAPIC's or an MSI's chip is an "IR-" one, no when chips are seen and none is.
 	 */
 	enum berth_tri intremap;
-	enum berth_tri
-		unsafe_interrupts; /* vfio_iommu_type1 allow_unsafe_interrupts; unknown: not loaded */
+	/* vfio_iommu_type1 or iommufd with allow_unsafe_interrupts; unknown: neither is loaded */
+	enum berth_tri unsafe_interrupts;
 	enum berth_tri
 		noiommu; /* vfio enable_unsafe_noiommu_mode; unknown: not loaded or not built in */
 	/* Flags of the kernel command line; "" or false when absent. */
@@ -42,8 +42,10 @@ struct berth_platform {
 	enum berth_tri vfio_dev; /* /dev/vfio/vfio exists */
 	enum berth_tri iommufd;	 /* /dev/iommu exists */
 	bool vfio_pci_loaded, type1_loaded;
-	enum berth_tri vfio_pci_available,
-		type1_available; /* loaded, built in, or in modules.dep of the running kernel */
+	bool vfio_loaded; /* the VFIO core: then the next one is known */
+	bool vfio_cdev;	  /* it makes character devices (CONFIG_VFIO_DEVICE_CDEV) */
+	/* loaded, built in, or in modules.dep of the running kernel */
+	enum berth_tri vfio_pci_available, type1_available, iommufd_available;
 	uint64_t memlock;   /* soft RLIMIT_MEMLOCK of this process, bytes, UINT64_MAX = unlimited */
 	uint64_t mem_total; /* bytes, 0 unknown */
 };

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/host.h"
+#include "base/sysfs.h"
 
 /* State letter and start time. The name in field 2 may hold anything, blanks and ')' too: fields count from its last ')'. */
 static int read_stat(const struct berth_host *host, pid_t pid, char *ret_state, uint64_t *ret_start)
@@ -77,8 +78,47 @@ char *berth_process_name(const struct berth_host *host, pid_t pid, char buf[stat
 	return buf;
 }
 
-/* Is one of the process's descriptors the node @want or (when given) @want2? */
-static bool has_open(int proc_fd, const char *pid, const char *want, const char *want2)
+/* The device nodes through which a group can be held. One string each; NULL-terminated. */
+#define MAX_NODES 256
+
+static void free_nodes(char **nodes)
+{
+	for (size_t i = 0; nodes[i]; i++)
+		free(nodes[i]);
+}
+
+static void find_nodes(const struct berth_host *host, int group, char *nodes[static MAX_NODES + 1])
+{
+	BERTH_CLEANUP(berth_freep) char **functions = NULL;
+	size_t nr = 0;
+
+	memset(nodes, 0, (MAX_NODES + 1) * sizeof(*nodes));
+	if (asprintf(&nodes[nr], "%s/dev/vfio/%d", host->root, group) > 0)
+		nr++;
+	if (berth_sysfs_list(host, &functions, NULL, "kernel/iommu_groups/%d/devices", group) < 0)
+		return;
+	for (char **f = functions; *f; f++) {
+		BERTH_CLEANUP(berth_freep) char **cdevs = NULL;
+
+		if (berth_sysfs_list(host, &cdevs, NULL, "bus/pci/devices/%s/vfio-dev", *f) < 0)
+			continue;
+		for (char **c = cdevs; *c && nr < MAX_NODES; c++)
+			if (asprintf(&nodes[nr], "%s/dev/vfio/devices/%s", host->root, *c) > 0)
+				nr++;
+	}
+	nodes[nr] = NULL;
+}
+
+static bool is_one_of(const char *target, char *const *nodes)
+{
+	for (; *nodes; nodes++)
+		if (strcmp(target, *nodes) == 0)
+			return true;
+	return false;
+}
+
+/* Is one of the process's descriptors one of @nodes? */
+static bool has_open(int proc_fd, const char *pid, char *const *nodes)
 {
 	char path[32 + NAME_MAX], target[PATH_MAX];
 	struct dirent *e;
@@ -99,16 +139,15 @@ static bool has_open(int proc_fd, const char *pid, const char *want, const char 
 		if (n < 0)
 			continue;
 		target[n] = '\0';
-		found = strcmp(target, want) == 0 || (want2 && strcmp(target, want2) == 0);
+		found = is_one_of(target, nodes);
 	}
 	closedir(dir);
 	return found;
 }
 
-pid_t berth_process_holding(const struct berth_host *host, int group, const char *cdev,
-			    pid_t except)
+pid_t berth_process_holding(const struct berth_host *host, int group, pid_t except)
 {
-	char node[PATH_MAX], node2[PATH_MAX];
+	char *nodes[MAX_NODES + 1];
 	struct dirent *e;
 	pid_t found = 0;
 	DIR *dir;
@@ -121,14 +160,14 @@ pid_t berth_process_holding(const struct berth_host *host, int group, const char
 		berth_closep(&fd);
 		return 0;
 	}
-	snprintf(node, sizeof(node), "%s/dev/vfio/%d", host->root, group);
-	snprintf(node2, sizeof(node2), "%s/dev/vfio/devices/%s", host->root, cdev ? cdev : "");
+	find_nodes(host, group, nodes);
 	while (!found && (e = readdir(dir))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 
-		if (pid > 0 && pid != except && has_open(fd, e->d_name, node, cdev ? node2 : NULL))
+		if (pid > 0 && pid != except && has_open(fd, e->d_name, nodes))
 			found = pid;
 	}
 	closedir(dir);
+	free_nodes(nodes);
 	return found;
 }

@@ -23,14 +23,11 @@ bool berth_process_lives(const struct berth_host *host, pid_t pid, uint64_t star
 char *berth_process_name(const struct berth_host *host, pid_t pid, char buf[static 32]);
 
 /**
- * berth_process_holding() - a process that has /dev/vfio/@group open
+ * berth_process_holding() - a process that has /dev/vfio/@group open, or the character device of a function in it
  * @except: not this one; 0: any
- *
- * Also finds the cdev /dev/vfio/devices/vfioN of a function when @cdev is its name ("vfio3"), else NULL.
  *
  * Return: its pid; 0 none (that this user can see).
  */
-pid_t berth_process_holding(const struct berth_host *host, int group, const char *cdev,
-			    pid_t except);
+pid_t berth_process_holding(const struct berth_host *host, int group, pid_t except);
 
 #endif

@@ -117,7 +117,7 @@ static void check_platform(const struct berth_manager *m, const struct berth_uni
 		      bdf, p->intremap == BERTH_NO ? "off" : "not known to be on");
 	if (p->unsafe_interrupts == BERTH_YES)
 		found(f, BERTH_SAFETY_UNSAFE_INTERRUPTS, at,
-		      "%s: vfio_iommu_type1 is loaded with allow_unsafe_interrupts=1, which "
+		      "%s: vfio_iommu_type1 or iommufd is loaded with allow_unsafe_interrupts=1, which "
 		      "waives interrupt remapping; turn it off",
 		      bdf);
 }
@@ -221,7 +221,7 @@ static void check_external(const struct berth_manager *m, const struct berth_uni
 			   struct findings *f)
 {
 	char name[32];
-	pid_t pid = unit->group < 0 ? 0 : berth_process_holding(m->host, unit->group, NULL, 0);
+	pid_t pid = unit->group < 0 ? 0 : berth_process_holding(m->host, unit->group, 0);
 
 	if (pid)
 		found(f, BERTH_SAFETY_EXTERNAL, unit->members[0].dev->bdf,

@@ -36,7 +36,7 @@ int berth_sanitise_wait_closed(struct berth_manager *m, const struct berth_assig
 	if (group < 0)
 		return 0;
 	for (unsigned int waited = 0;; waited += POLL_MS) {
-		pid = berth_process_holding(m->host, group, NULL, 0);
+		pid = berth_process_holding(m->host, group, 0);
 		if (!pid)
 			return 0;
 		if (waited >= deadline_ms)
@@ -44,7 +44,7 @@ int berth_sanitise_wait_closed(struct berth_manager *m, const struct berth_assig
 		nanosleep(&nap, NULL);
 	}
 	return berth_err_set(err, BERTH_REFUSED,
-			     "%s: /dev/vfio/%d is open in process %d (%s); end it first",
+			     "%s: group %d is held by process %d (%s); end it first",
 			     a->members[0].bdf, group, (int)pid,
 			     berth_process_name(m->host, pid, name));
 }
@@ -87,7 +87,7 @@ static int by_vfio(struct berth_manager *m, const struct berth_device *const *de
 	}
 	for (size_t i = 0; i < nr; i++)
 		at[i] = devs[i]->bdf;
-	r = berth_ioas_choose(BERTH_IOAS_WANT_ANY, m->host, at, nr, &kind, err);
+	r = berth_ioas_choose(BERTH_IOAS_WANT_ANY, m->host, at, nr, false, &kind, err);
 	if (r == 0)
 		r = berth_ioas_open(&io, kind, m->host, err);
 	for (size_t i = 0; i < nr && r == 0; i++)

@@ -95,7 +95,7 @@ static int refuse_open(struct berth_manager *m, const struct berth_device *vf,
 
 	if (vf->iommu_group < 0)
 		return 0;
-	pid = berth_process_holding(m->host, vf->iommu_group, NULL, 0);
+	pid = berth_process_holding(m->host, vf->iommu_group, 0);
 	if (pid <= 0)
 		return 0;
 	return berth_err_set(err, BERTH_REFUSED,

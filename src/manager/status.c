@@ -142,10 +142,9 @@ static int add_external(struct berth_manager *m, const struct berth_assignment_l
 				return -ENOMEM;
 			row->group = dev->iommu_group;
 			row->state = m->ledger ? "external" : "unknown";
-			row->holder =
-				dev->iommu_group < 0 ?
-					0 :
-					berth_process_holding(m->host, dev->iommu_group, NULL, 0);
+			row->holder = dev->iommu_group < 0 ?
+					      0 :
+					      berth_process_holding(m->host, dev->iommu_group, 0);
 			if (row->holder)
 				berth_process_name(m->host, row->holder, row->holder_name);
 			snprintf(row->note, sizeof(row->note), "%s",

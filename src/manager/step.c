@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "base/sysfs.h"
 #include "manager/context.h"
 #include "vfio/bind.h"
 #include "vfio/netdev.h"
@@ -81,14 +82,31 @@ char *berth_step_words(const struct berth_step *s, char buf[static BERTH_STEP_WO
 	return buf;
 }
 
-static int wait_for_node(const struct berth_host *host, int group, struct berth_err *err)
+/* A kernel without VFIO groups (no CONFIG_VFIO_GROUP) makes a character device for each function instead. */
+static bool has_cdev(const struct berth_host *host, struct berth_bdf at)
+{
+	BERTH_CLEANUP(berth_freep) char **cdevs = NULL;
+	size_t nr = 0;
+	char path[300];
+
+	if (berth_sysfs_list(host, &cdevs, &nr, "bus/pci/devices/%s/vfio-dev", BERTH_BDF_STR(at)) <
+		    0 ||
+	    nr == 0)
+		return false;
+	snprintf(path, sizeof(path), "vfio/devices/%s", cdevs[0]);
+	return faccessat(host->dev_fd, path, F_OK, 0) == 0;
+}
+
+static int wait_for_node(const struct berth_host *host, const struct berth_step *s,
+			 struct berth_err *err)
 {
 	const struct timespec nap = { .tv_nsec = NODE_POLL_MS * 1000000L };
 	char path[32];
 
-	snprintf(path, sizeof(path), "vfio/%d", group);
+	snprintf(path, sizeof(path), "vfio/%d", s->group);
 	for (int waited = 0; waited <= NODE_DEADLINE_MS; waited += NODE_POLL_MS) {
-		if (host->dev_fd >= 0 && faccessat(host->dev_fd, path, F_OK, 0) == 0)
+		if (host->dev_fd >= 0 &&
+		    (faccessat(host->dev_fd, path, F_OK, 0) == 0 || has_cdev(host, s->at)))
 			return 0;
 		nanosleep(&nap, NULL);
 	}
@@ -136,7 +154,7 @@ int berth_step_do(struct berth_manager *m, const struct berth_step *s,
 	case BERTH_STEP_PROBE:
 		return berth_bind_probe(m->host, s->at, s->arg, err);
 	case BERTH_STEP_NODE:
-		return wait_for_node(m->host, s->group, err);
+		return wait_for_node(m->host, s, err);
 	case BERTH_STEP_VF_NET:
 		return set_vf_net(m->host, s->at, s->arg, err);
 	case BERTH_STEP_RESTORE:
