@@ -137,11 +137,16 @@ static void faults_of_other_devices_are_passed_over(void **state)
 	    "3,4,4,-;DMAR: [DMA Read NO_PASID] Request device [03:00.0] fault addr 0x3000 [");
 	say(sock[1],
 	    "3,5,5,-;DMAR: [DMA Read NO_PASID] Request device [01:10.2] fault addr 0x4000 [");
+	say(sock[1], "6,9,9,-;usb 1-1: another device\n");
+	say(sock[1],
+	    "3,6,6,-;DMAR: [DMA Read NO_PASID] Request device [03:00.0] fault addr 0x5000 [");
 	assert_int_equal(berth_dma_fault_next(sock[0], ours, 2, &f), 0);
 	assert_true(berth_bdf_eq(f.at, edu));
 	assert_int_equal(f.addr, 0x3000);
 	assert_int_equal(berth_dma_fault_next(sock[0], ours, 2, &f), 0);
 	assert_true(berth_bdf_eq(f.at, vf));
+	assert_int_equal(berth_dma_fault_next(sock[0], ours, 2, &f), 0);
+	assert_int_equal(f.addr, 0x5000);
 	assert_int_equal(berth_dma_fault_next(sock[0], ours, 2, &f), -EAGAIN);
 	close(sock[0]);
 	close(sock[1]);

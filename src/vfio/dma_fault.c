@@ -118,7 +118,7 @@ int berth_dma_fault_next(int fd, const struct berth_bdf *devices, size_t nr,
 
 		n = read(fd, record, RECORD_MAX);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue; /* EPIPE: records were overwritten before we came; the next read has the oldest left */
+			continue; /* EPIPE: records were overwritten before we came; the next is the oldest left */
 		if (n <= 0)
 			return n < 0 ? -errno : -EAGAIN;
 		record[n] = '\0';
