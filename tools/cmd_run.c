@@ -36,6 +36,7 @@ static const char help[] =
 	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
 	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
+	"  --on-error WHAT    when a device reports an uncorrectable error (PCIe AER): stop, pause or pass (stop)\n"
 	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
 	"  --console WHERE    the serial port: stdio, none, or a file to append to (stdio)\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
@@ -67,6 +68,7 @@ enum {
 	OPT_DEVICE,
 	OPT_P2P,
 	OPT_IOMMU,
+	OPT_ON_ERROR,
 	OPT_CONSOLE,
 	OPT_TIMEOUT,
 	OPT_DRY_RUN,
@@ -85,6 +87,7 @@ static const struct option longs[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "iommu", required_argument, NULL, OPT_IOMMU },
+	{ "on-error", required_argument, NULL, OPT_ON_ERROR },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
@@ -115,6 +118,13 @@ static int set_backing(const struct berth_cmd *cmd, int c, struct options *o)
 		return berth_usage(cmd, "--numa-node '%s' is not auto, off or the number of a node",
 				   optarg);
 	return 0;
+}
+
+static int set_on_error(const struct berth_cmd *cmd, struct options *o)
+{
+	return berth_parse_on_error(optarg, &o->config.on_error) < 0 ?
+		       berth_usage(cmd, "--on-error '%s' is not stop, pause or pass", optarg) :
+		       0;
 }
 
 static int set_iommu(const struct berth_cmd *cmd, struct options *o)
@@ -163,6 +173,8 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 		return 0;
 	case OPT_IOMMU:
 		return set_iommu(cmd, o);
+	case OPT_ON_ERROR:
+		return set_on_error(cmd, o);
 	case OPT_CONSOLE:
 		o->supervisor.console = optarg;
 		return 0;

@@ -22,12 +22,14 @@ static const char help[] =
 	"       berth vm info NAME [--json]\n"
 	"       berth vm stop NAME [--timeout SECONDS]\n"
 	"       berth vm kill NAME\n"
+	"       berth vm resume NAME\n"
 	"\n"
 	"list   running VMs\n"
 	"info   one of them\n"
 	"stop   end it, and wait until its devices are given back (at most 60 seconds, or --timeout). The guest is not\n"
 	"       asked: it is as if its power were cut; switch it off from the inside when that matters\n"
 	"kill   end its berth-vmm with SIGKILL, and wait until its devices are given back\n"
+	"resume let one go on that 'berth run --on-error pause' has paused\n"
 	"\n"
 	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel,iommu,\n"
 	"                   hugepages,numa_node,devices_ms,memory_ms,ready_ms\n";
@@ -156,9 +158,8 @@ static int do_request(const struct berth_cmd *cmd, struct berth_host *host, cons
 	if (r != 0)
 		return berth_fail(cmd, -ENOENT, &err);
 	if (geteuid() != 0) {
-		berth_err_set(&err, -EPERM,
-			      "VM %s: ending it needs root; run 'sudo berth vm %s %s'", o->name,
-			      o->what, o->name);
+		berth_err_set(&err, -EPERM, "VM %s: that needs root; run 'sudo berth vm %s %s'",
+			      o->name, o->what, o->name);
 		return berth_fail(cmd, -EPERM, &err);
 	}
 	sock = berth_vm_dir_connect(host, o->name, &err);
@@ -174,10 +175,8 @@ static const struct {
 	bool takes_vm;
 	int (*run)(const struct berth_cmd *cmd, struct berth_host *host, const struct options *o);
 } verbs[] = {
-	{ "list", false, do_list },
-	{ "info", true, do_info },
-	{ "stop", true, do_request },
-	{ "kill", true, do_request },
+	{ "list", false, do_list },   { "info", true, do_info },      { "stop", true, do_request },
+	{ "kill", true, do_request }, { "resume", true, do_request },
 };
 
 static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct options *o)
@@ -211,7 +210,7 @@ static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct opti
 		}
 	}
 	if (optind == argc)
-		return berth_usage(cmd, "say list, info, stop or kill");
+		return berth_usage(cmd, "say list, info, stop, kill or resume");
 	o->what = argv[optind++];
 	if (optind < argc)
 		o->name = argv[optind++];
@@ -238,12 +237,13 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 			return berth_usage(cmd, "'%s' is one argument too many", o.name);
 		return verbs[i].run(cmd, host, &o);
 	}
-	return berth_usage(cmd, "there is no 'vm %s'; say list, info, stop or kill", o.what);
+	return berth_usage(cmd, "there is no 'vm %s'; say list, info, stop, kill or resume",
+			   o.what);
 }
 
 const struct berth_cmd berth_cmd_vm = {
 	.name = "vm",
-	.summary = "running VMs: list, info, stop, kill",
+	.summary = "running VMs: list, info, stop, kill, resume",
 	.help = help,
 	.run = run,
 };

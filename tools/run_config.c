@@ -369,6 +369,38 @@ static int load_backing(struct berth_run_config *c, const struct berth_json_at *
 	return r < 0 ? r : 0;
 }
 
+int berth_parse_on_error(const char *text, enum berth_vm_on_error *ret)
+{
+	static const char *const names[] = {
+		[BERTH_VM_ERROR_STOP] = "stop",
+		[BERTH_VM_ERROR_PAUSE] = "pause",
+		[BERTH_VM_ERROR_PASS] = "pass",
+	};
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i], text) != 0)
+			continue;
+		*ret = (enum berth_vm_on_error)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int load_on_error(struct berth_run_config *c, const struct berth_json_at *root,
+			 struct berth_err *err)
+{
+	const char *what;
+	int r = berth_json_get_string(root, "on_error", &what, err);
+
+	if (r == 0 && berth_parse_on_error(what, &c->on_error) < 0) {
+		struct berth_json_at at = berth_json_member(root, "on_error");
+
+		return berth_json_bad(&at, err, "'%s' is not \"stop\", \"pause\" or \"pass\"",
+				      what);
+	}
+	return r == BERTH_ABSENT ? 0 : r;
+}
+
 static int load_devices(struct berth_run_config *c, const struct berth_json_at *root,
 			struct berth_err *err)
 {
@@ -395,9 +427,9 @@ static int load_devices(struct berth_run_config *c, const struct berth_json_at *
 
 int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err)
 {
-	static const char *const keys[] = { "name",    "kernel", "initrd",    "cmdline",
-					    "cpus",    "memory", "hugepages", "numa_node",
-					    "devices", "p2p",	 "iommu",     NULL };
+	static const char *const keys[] = { "name",   "kernel",	   "initrd",	"cmdline", "cpus",
+					    "memory", "hugepages", "numa_node", "devices", "p2p",
+					    "iommu",  "on_error",  NULL };
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
 	struct berth_json_at root;
 	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
@@ -414,6 +446,8 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 		r = load_backing(c, &root, err);
 	if (r == 0)
 		r = load_iommu(c, &root, err);
+	if (r == 0)
+		r = load_on_error(c, &root, err);
 	if (r == 0)
 		r = load_devices(c, &root, err);
 	if (r == 0)

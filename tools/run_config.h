@@ -14,6 +14,13 @@
 
 struct berth_err;
 
+/* What to do when a device reports an uncorrectable error. */
+enum berth_vm_on_error {
+	BERTH_VM_ERROR_STOP,  /* "stop": end the VM */
+	BERTH_VM_ERROR_PAUSE, /* "pause": stop its vCPUs, until `berth vm resume` or an end */
+	BERTH_VM_ERROR_PASS,  /* "pass": note it; the guest's driver sees what the device shows */
+};
+
 /* What may be said of a device beside its name. */
 struct berth_run_device {
 	bool no_rom;	       /* "rom": false */
@@ -36,6 +43,7 @@ struct berth_run_config {
 	int numa_node; /* BERTH_RUN_NODE_AUTO; BERTH_NODE_ANY, said "off"; or one */
 	size_t nr_devices;
 	bool p2p; /* devices may reach each other's BARs */
+	enum berth_vm_on_error on_error;
 };
 
 #define BERTH_RUN_NODE_AUTO (-2) /* that of the devices, if they have one */
@@ -72,6 +80,9 @@ int berth_run_config_parse_device(struct berth_run_config *c, const char *text,
  * Return: 0; -EINVAL and the sentence. Looks at no file and no device.
  */
 int berth_run_config_check(const struct berth_run_config *c, struct berth_err *err);
+
+/* "stop", "pause" or "pass". Return: 0; -EINVAL. */
+int berth_parse_on_error(const char *text, enum berth_vm_on_error *ret);
 
 /**
  * berth_parse_size() - "512M", "4G", "4GiB", "1T", "65536K"

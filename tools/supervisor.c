@@ -355,6 +355,8 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.timeout_s = s->options->timeout_s,
 		.progress = isatty(STDERR_FILENO),
 		.on_memory = on_memory,
+		.watch = s->devices.watch,
+		.on_error = s->config->on_error,
 		.on_running = on_running,
 		.arg = s,
 	};

@@ -17,6 +17,7 @@
 #include "tools/run_config.h"
 #include "vfio/device.h"
 #include "vfio/reset.h"
+#include "vfio/watch.h"
 #include "vmm/passthru.h"
 
 #define BERTH_LOG "run"
@@ -103,7 +104,9 @@ int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
 		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
 	if (r == 0)
 		r = reset(d, BERTH_RESET_BEFORE_USE, err);
-	return r == 0 ? berth_sanitise_before(d->host, d->claim, err) : r;
+	if (r == 0)
+		r = berth_sanitise_before(d->host, d->claim, err);
+	return r == 0 ? berth_vfio_watch_new(&d->watch, d->devs, d->claim->nr_devs, err) : r;
 }
 
 static bool goes_to_guest(const struct berth_vm_claim *c, size_t i)
@@ -228,6 +231,8 @@ int berth_vm_devices_give_back(struct berth_vm_devices *d, struct berth_err *err
 
 	if (!d->claim)
 		return 0;
+	berth_vfio_watch_free(d->watch);
+	d->watch = NULL;
 	/* What is not proven here has a second chance in unclaim(): alone, and no longer while somebody waits for it. */
 	if (d->used)
 		reset(d, BERTH_RESET_AFTER_USE, NULL);

@@ -20,6 +20,7 @@ struct berth_err;
 struct berth_host;
 struct berth_ioas;
 struct berth_vfio_device;
+struct berth_vfio_watch;
 
 struct berth_run_device;
 
@@ -29,6 +30,7 @@ struct berth_vm_devices {
 	struct berth_ioas *io;	      /* owned; NULL: not open */
 	struct berth_vfio_device
 		*devs[BERTH_LAUNCH_DEVICES]; /* owned; as in the claim, NULL: not open */
+	struct berth_vfio_watch *watch;	     /* owned; NULL: not open */
 	bool used;			     /* berth-vmm has them, or had */
 };
 
@@ -44,7 +46,7 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
 			   size_t nr, struct berth_err *err);
 
 /**
- * berth_vm_devices_open() - open every function claimed, and reset them before use
+ * berth_vm_devices_open() - open every function claimed, reset them before use, and listen to what is reported for them
  *
  * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_choose(), berth_ioas_open() and berth_vfio_device_open()
  *         return.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include "base/err.h"
 #include "tools/console.h"
 #include "tools/terminal.h"
+#include "vfio/device.h"
+#include "vfio/watch.h"
 
 #define BERTH_LOG "berth-vmm"
 #include "base/log.h"
@@ -35,6 +38,7 @@ enum {
 	POLL_SIGNAL,
 	POLL_LISTEN,
 	POLL_STDERR,
+	POLL_WATCH,
 	POLL_CLIENT,
 	POLL_CONSOLE = POLL_CLIENT + MAX_CLIENTS
 };
@@ -50,6 +54,7 @@ struct berth_vm_loop {
 	int64_t deadline;    /* ms; of the phase; INT64_MAX: none */
 	int64_t end_of_time; /* ms; of --timeout */
 	bool control_open;
+	bool paused;		  /* berth-vmm has had SIGSTOP */
 	int clients[MAX_CLIENTS]; /* owned, -1: free */
 	char line[512];		  /* of its stderr, so far */
 	size_t line_len;
@@ -96,6 +101,14 @@ bool berth_vm_loop_interrupted(int signal_fd)
 
 /* --- ending it --- */
 
+/* Its threads stop where they are, or go on. Devices and interrupts are not ours to stop: the latter wait in the kernel. */
+static void pause_it(struct berth_vm_loop *l, bool paused)
+{
+	if (l->paused == paused || kill(l->config.process->pid, paused ? SIGSTOP : SIGCONT) < 0)
+		return;
+	l->paused = paused;
+}
+
 static void kill_it(struct berth_vm_loop *l)
 {
 	if (l->phase == DYING)
@@ -111,6 +124,7 @@ static void ask_to_end(struct berth_vm_loop *l, enum berth_vm_stop why)
 		l->end.stop = why;
 	if (l->phase >= STOPPING || !l->control_open)
 		return;
+	pause_it(l, false);
 	/* Before GO it listens to nothing else. */
 	if (l->phase == CONFINING ||
 	    berth_control_say(l->config.process->control_fd, BERTH_CONTROL_STOP) < 0) {
@@ -145,6 +159,54 @@ static void on_deadline(struct berth_vm_loop *l)
 		break;
 	case DYING:
 		break;
+	}
+}
+
+/* --- devices --- */
+
+/* Somebody in the host waits for it, and the kernel holds them until it is closed. */
+static void reclaim(struct berth_vm_loop *l, const char *device, bool gone)
+{
+	if (l->end.stop == BERTH_VM_STOP_DEVICE)
+		return; /* it asks again and again */
+	snprintf(l->end.why, sizeof(l->end.why),
+		 gone ? "%s was removed from the host" :
+			"the host wants %s back (it is being unbound or removed)",
+		 device);
+	log_warn("VM %s: %s", l->config.name, l->end.why);
+	ask_to_end(l, BERTH_VM_STOP_DEVICE);
+	if (l->phase == STOPPING && l->deadline > now_ms() + BERTH_VM_RECLAIM_MS)
+		l->deadline = now_ms() + BERTH_VM_RECLAIM_MS;
+}
+
+static void on_device_error(struct berth_vm_loop *l, const char *device)
+{
+	snprintf(l->end.why, sizeof(l->end.why), "%s reported an uncorrectable error (PCIe AER)",
+		 device);
+	/* A VM that is still being made is not worth keeping for inspection. */
+	if (l->config.on_error == BERTH_VM_ERROR_PASS) {
+		log_warn("VM %s: %s; it goes on", l->config.name, l->end.why);
+	} else if (l->config.on_error == BERTH_VM_ERROR_PAUSE && l->phase == RUNNING) {
+		log_warn("VM %s: %s; it is paused, 'berth vm resume %s' lets it go on",
+			 l->config.name, l->end.why, l->config.name);
+		pause_it(l, true);
+	} else {
+		ask_to_end(l, BERTH_VM_STOP_DEVICE);
+	}
+}
+
+static void on_watch(struct berth_vm_loop *l)
+{
+	struct berth_vfio_device *dev;
+	enum berth_vfio_event event;
+
+	while ((event = berth_vfio_watch_next(l->config.watch, &dev)) != BERTH_VFIO_EVENT_NONE) {
+		const char *name = berth_vfio_device_name(dev);
+
+		if (event == BERTH_VFIO_EVENT_ERROR)
+			on_device_error(l, name);
+		else
+			reclaim(l, name, event == BERTH_VFIO_EVENT_GONE);
 	}
 }
 
@@ -308,9 +370,18 @@ static void on_listen(struct berth_vm_loop *l)
 		close(fd);
 }
 
+static void on_resume(struct berth_vm_loop *l, int client)
+{
+	static const char not_paused[] = "it is not paused";
+	const char *answer = l->paused ? "ok" : not_paused;
+
+	pause_it(l, false);
+	send(client, answer, strlen(answer), MSG_NOSIGNAL);
+}
+
 static void on_client(struct berth_vm_loop *l, int *client)
 {
-	static const char unknown[] = "this supervisor knows the requests stop and kill";
+	static const char unknown[] = "this supervisor knows the requests stop, kill and resume";
 	char buf[BERTH_VM_REQUEST_MAX];
 	ssize_t n = recv(*client, buf, sizeof(buf) - 1, 0);
 
@@ -327,7 +398,10 @@ static void on_client(struct berth_vm_loop *l, int *client)
 			kill_it(l);
 			return;
 		}
-		send(*client, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
+		if (strcmp(buf, "resume") == 0)
+			on_resume(l, *client);
+		else
+			send(*client, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
 	}
 	close(*client);
 	*client = -1;
@@ -351,6 +425,9 @@ static void fill_polls(const struct berth_vm_loop *l, struct pollfd polls[static
 	polls[POLL_LISTEN] =
 		(struct pollfd){ .fd = room ? l->config.listen_fd : -1, .events = POLLIN };
 	polls[POLL_STDERR] = (struct pollfd){ .fd = p->stderr_fd, .events = POLLIN };
+	polls[POLL_WATCH] =
+		(struct pollfd){ .fd = l->config.watch ? berth_vfio_watch_fd(l->config.watch) : -1,
+				 .events = POLLIN };
 	berth_console_poll(l->config.console, polls + POLL_CONSOLE);
 }
 
@@ -372,6 +449,8 @@ static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_P
 		on_signals(l);
 	if (polls[POLL_STDERR].revents)
 		on_stderr(l);
+	if (polls[POLL_WATCH].revents)
+		on_watch(l);
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		if (polls[POLL_CLIENT + i].revents)
 			on_client(l, &l->clients[i]);
@@ -480,6 +559,8 @@ static int judge_stop(const struct berth_vm_ending *end, const char *name, struc
 		return berth_err_set(err, -EIO, "VM %s was killed as asked", name);
 	case BERTH_VM_STOP_TIMEOUT:
 		return berth_err_set(err, -ETIMEDOUT, "VM %s still ran when its time was up", name);
+	case BERTH_VM_STOP_DEVICE:
+		return berth_err_set(err, -EIO, "VM %s: %s; the VM was stopped", name, end->why);
 	case BERTH_VM_STOP_SILENT:
 		return berth_err_set(err, -ETIMEDOUT,
 				     "VM %s: berth-vmm did not get as far as %s in time", name,
@@ -512,7 +593,8 @@ int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
 	case BERTH_ENDED_POWEROFF:
 	case BERTH_ENDED_REBOOT:
 	case BERTH_ENDED_STOPPED:
-		if (end->stop == BERTH_VM_STOP_TIMEOUT && end->ended.outcome == BERTH_ENDED_STOPPED)
+		if ((end->stop == BERTH_VM_STOP_TIMEOUT || end->stop == BERTH_VM_STOP_DEVICE) &&
+		    end->ended.outcome == BERTH_ENDED_STOPPED)
 			return judge_stop(end, name, err);
 		return 0;
 	case BERTH_ENDED_CRASHED:

@@ -4,6 +4,9 @@
  * requests. It never waits for anything else, so a deadline, Ctrl-A x or SIGTERM always gets through.
  *
  * How a VM is ended: STOP is sent; who has not ended after BERTH_VM_STOP_MS is killed; a second signal kills at once.
+ *
+ * When the host wants a device back, it waits for us in the kernel: then there are BERTH_VM_RECLAIM_MS instead. When a device
+ * reports an error, it is as struct berth_vm_loop_config.on_error says.
  */
 #ifndef BERTH_TOOLS_VM_LOOP_H
 #define BERTH_TOOLS_VM_LOOP_H
@@ -12,18 +15,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/run_config.h"
 #include "tools/vm_spawn.h"
 #include "vmm/control.h"
 
 struct berth_console;
 struct berth_err;
 struct berth_terminal;
+struct berth_vfio_watch;
 
 #define BERTH_VM_CONFINE_MS	 30000	/* from exec to CONFINED */
 #define BERTH_VM_MAKE_MS	 300000 /* from GO to RUNNING; pinning takes time: */
 #define BERTH_VM_MAKE_MS_PER_GIB 2000
 #define BERTH_VM_PROGRESS_MS	 2000  /* from GO on nothing is said of memory */
 #define BERTH_VM_STOP_MS	 10000 /* from STOP to the end */
+#define BERTH_VM_RECLAIM_MS	 1000  /* the same, when somebody waits for a device */
 #define BERTH_VM_DIE_MS		 30000 /* from SIGKILL to the end: the kernel unpins and resets */
 
 /* Why we asked it to end. */
@@ -33,6 +39,7 @@ enum berth_vm_stop {
 	BERTH_VM_STOP_KILLED,  /* `berth vm kill`, or a second signal */
 	BERTH_VM_STOP_TIMEOUT, /* --timeout */
 	BERTH_VM_STOP_SILENT,  /* no CONFINED or RUNNING in time */
+	BERTH_VM_STOP_DEVICE,  /* a device is wanted back, is gone, or reported an error */
 };
 
 struct berth_vm_ending {
@@ -42,7 +49,8 @@ struct berth_vm_ending {
 	bool said; /* berth-vmm sent ENDED: */
 	struct berth_control ended;
 	enum berth_vm_stop stop;
-	bool ran; /* RUNNING was seen */
+	bool ran;      /* RUNNING was seen */
+	char why[160]; /* with BERTH_VM_STOP_DEVICE: which, and what about it */
 };
 
 struct berth_vm_loop_config {
@@ -56,6 +64,8 @@ struct berth_vm_loop_config {
 	bool progress; /* stderr is a terminal: say how far memory is when that takes long */
 	void (*on_memory)(
 		void *arg); /* may be NULL; called once, when all memory is ready for DMA */
+	struct berth_vfio_watch *watch; /* borrowed; NULL without devices */
+	enum berth_vm_on_error on_error;
 	void (*on_running)(void *arg); /* may be NULL; called once */
 	void *arg;
 };
@@ -89,7 +99,7 @@ int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
 /**
  * berth_vm_request() - ask a supervisor, and wait until it has done it
  * @sock: of berth_vm_dir_connect(); borrowed
- * @what: "stop" or "kill"
+ * @what: "stop", "kill" or "resume"
  *
  * Return: 0; -ETIMEDOUT after @timeout_ms; -EIO it answered with an error, which is @err; -errno.
  */

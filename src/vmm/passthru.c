@@ -29,8 +29,6 @@ struct berth_passthru {
 	struct berth_vfio_config *cfg; /* owned */
 	struct berth_dev_irqs *irqs;   /* owned */
 	struct berth_dev_bars *bars;   /* owned */
-	int err_fd, req_fd;	       /* owned, -1 when unset */
-	bool watched[2];	       /* err_fd, req_fd */
 };
 
 static const char *name_of(const struct berth_passthru *pt)
@@ -79,52 +77,6 @@ static const struct berth_pci_function_ops function_ops = {
 	.config_write = config_write,
 };
 
-/* --- what the host and the device report --- */
-
-static void on_error(struct berth_vm *vm, int fd, void *opaque)
-{
-	struct berth_passthru *pt = opaque;
-
-	berth_vm_unwatch_fd(vm, fd);
-	pt->watched[0] = false;
-	berth_vm_fail(vm, -EIO, "%s reported an uncorrectable error (PCIe AER); the VM was stopped",
-		      name_of(pt));
-}
-
-static void on_request(struct berth_vm *vm, int fd, void *opaque)
-{
-	struct berth_passthru *pt = opaque;
-
-	berth_vm_unwatch_fd(vm, fd);
-	pt->watched[1] = false;
-	berth_vm_fail(vm, -ECANCELED,
-		      "the host wants %s back (it is being unbound or removed); the VM was stopped",
-		      name_of(pt));
-}
-
-static int watch(struct berth_passthru *pt, enum berth_vfio_irq_index index, int *ret_fd,
-		 bool *ret_watched, berth_vm_fd_fn fn, struct berth_err *err)
-{
-	struct berth_vfio_irq info;
-	int32_t fd;
-	int r;
-
-	r = berth_vfio_irq_query(&info, pt->dev, index);
-	if (r < 0)
-		return berth_err_set(err, r, "VFIO_DEVICE_GET_IRQ_INFO: %s", strerror(-r));
-	if (info.count == 0)
-		return 0;
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0)
-		return berth_err_set(err, -errno, "eventfd: %s", strerror(errno));
-	*ret_fd = fd;
-	r = berth_vm_watch_fd(pt->vm, fd, fn, pt, err);
-	if (r < 0)
-		return r;
-	*ret_watched = true;
-	return berth_vfio_irq_enable(pt->dev, index, 0, &fd, 1, err);
-}
-
 /* --- making --- */
 
 /*
@@ -156,10 +108,6 @@ static int make_parts(struct berth_passthru *pt, struct berth_barspace *space,
 	int r;
 
 	r = berth_dev_irqs_new(&pt->irqs, berth_vm_irq(pt->vm), pt->dev, pt->cfg, err);
-	if (r == 0)
-		r = watch(pt, BERTH_VFIO_IRQ_ERR, &pt->err_fd, &pt->watched[0], on_error, err);
-	if (r == 0)
-		r = watch(pt, BERTH_VFIO_IRQ_REQ, &pt->req_fd, &pt->watched[1], on_request, err);
 	bars.irqs = pt->irqs;
 	return r == 0 ? berth_dev_bars_new(&pt->bars, &bars, &pt->function, err) : r;
 }
@@ -213,23 +161,11 @@ static int make(struct berth_passthru *pt, const struct berth_passthru_config *c
 	return r == 0 ? plug(pt, config->slot, config->fn, err) : r;
 }
 
-static void close_watch(struct berth_passthru *pt, int fd, bool watched)
-{
-	if (watched)
-		berth_vm_unwatch_fd(pt->vm, fd);
-	if (fd >= 0)
-		close(fd);
-}
-
 /* Also of what is half made. The device itself stays open. */
 static void unmake(struct berth_passthru *pt)
 {
 	berth_dev_irqs_free(pt->irqs);
-	berth_vfio_irq_disable(pt->dev, BERTH_VFIO_IRQ_ERR);
-	berth_vfio_irq_disable(pt->dev, BERTH_VFIO_IRQ_REQ);
 	put_to_sleep(pt);
-	close_watch(pt, pt->err_fd, pt->watched[0]);
-	close_watch(pt, pt->req_fd, pt->watched[1]);
 	berth_dev_bars_free(pt->bars);
 	berth_vfio_config_free(pt->cfg);
 	free(pt);
@@ -247,7 +183,6 @@ int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
 				     berth_vfio_device_name(dev));
 	pt->vm = vm;
 	pt->dev = dev;
-	pt->err_fd = pt->req_fd = -1;
 	pt->function.ops = &function_ops;
 	pt->function.name = name_of(pt);
 	r = make(pt, config, err);
@@ -274,8 +209,7 @@ void berth_passthru_free(struct berth_passthru *pt)
 unsigned int berth_passthru_nr_fds(struct berth_vfio_device *dev)
 {
 	struct berth_vfio_irq info;
-	/* two for INTx, one each for errors and requests */
-	unsigned int nr = 4, vectors = 0;
+	unsigned int nr = 2 /* for INTx */, vectors = 0;
 
 	if (berth_vfio_irq_query(&info, dev, BERTH_VFIO_IRQ_MSI) == 0)
 		vectors = info.count;

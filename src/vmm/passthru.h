@@ -6,8 +6,8 @@
  * (vmm/dev_irqs.h), config space is answered as the table in vfio/config.c says. User space sees a guest's access only
  * while it sets things up, at the MSI-X table, and at BARs that cannot be mapped.
  *
- * When the host wants the device back (REQ), or the device reports an uncorrectable error (ERR), the VM is asked to stop
- * with a sentence that says so.
+ * What the host and the device report meanwhile (it is wanted back, an uncorrectable error) is the supervisor's to hear:
+ * vfio/watch.h.
  *
  * After berth_vm_load() this needs, besides what vm.h lists: pread64, pwrite64 and ioctl VFIO_DEVICE_SET_IRQS on the
  * device, poll and read on eventfds; berth_dma_free() needs ioctl VFIO_IOMMU_UNMAP_DMA on the container.
