@@ -60,7 +60,7 @@ static void reads_every_key(void **state)
 		load(f,
 		     "{\"name\":\"t1\",\"kernel\":\"/boot/vmlinuz\",\"initrd\":\"i.img\","
 		     "\"cmdline\":\"quiet\",\"cpus\":2,\"memory\":\"512M\",\"hugepages\":\"2M\",\"numa_node\":1,"
-		     "\"devices\":[\"01:00.0\",\"pool:gpus\"],\"iommu\":\"type1\"}"),
+		     "\"devices\":[\"01:00.0\",\"pool:gpus\"],\"iommu\":\"type1\",\"on_error\":\"pause\"}"),
 		0);
 	assert_string_equal(f->c.name, "t1");
 	assert_string_equal(f->c.kernel, "/boot/vmlinuz");
@@ -73,6 +73,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(f->c.nr_devices, 2);
 	assert_string_equal(f->c.devices[1], "pool:gpus");
 	assert_int_equal(f->c.iommu, BERTH_IOAS_WANT_TYPE1);
+	assert_int_equal(f->c.on_error, BERTH_VM_ERROR_PAUSE);
 	assert_int_equal(berth_run_config_check(&f->c, &f->err), 0);
 }
 
@@ -169,6 +170,7 @@ static void errors_say_where(void **state)
 		{ "{\"devices\":[{\"device\":\"a\",\"p2p_clique\":16}]}", ":1:" },
 		{ "{\"p2p\":1}", ":1:8" },
 		{ "{\"iommu\":\"vfio\"}", ":1:10" },
+		{ "{\"on_error\":\"panic\"}", ":1:13" },
 		{ "{\"name\":\"a\",\"name\":\"b\"}", ":1:" },
 		{ "{\"name\":}", ":1:" },
 		{ "[]", ":1:1" },

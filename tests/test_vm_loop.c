@@ -14,14 +14,19 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <linux/vfio.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "tests/lib/fake_vfio.h"
 #include "tools/console.h"
 #include "tools/terminal.h"
 #include "tools/vm_loop.h"
+#include "vfio/watch.h"
 #include "vmm/control.h"
 
 struct fixture {
@@ -35,7 +40,13 @@ struct fixture {
 	char output[64];
 	int running; /* calls of on_running */
 	int ready;   /* calls of on_memory */
+	struct fake_vfio *fake;
+	struct berth_vfio_device *dev;
+	struct berth_vfio_watch *watch;
 };
+
+/* What the child finds in its copy of the test's memory. */
+static struct fixture *current;
 
 static void on_memory(void *arg)
 {
@@ -77,6 +88,11 @@ static int set_up(void **state)
 		.on_running = on_running,
 		.arg = f,
 	};
+	f->fake = fake_vfio_new();
+	f->dev = fake_vfio_open(f->fake, (struct berth_bdf){ 0, 1, 0, 0 });
+	assert_int_equal(berth_vfio_watch_new(&f->watch, &f->dev, 1, NULL), 0);
+	f->config.watch = f->watch;
+	current = f;
 	*state = f;
 	return 0;
 }
@@ -85,6 +101,9 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	berth_vfio_watch_free(f->watch);
+	berth_vfio_device_close(f->dev);
+	fake_vfio_free(f->fake);
 	berth_vm_loop_interrupted(f->config.signal_fd);
 	berth_vm_loop_free(f->loop, "ok");
 	berth_console_done(&f->console);
@@ -395,7 +414,7 @@ static pid_t start_client(const struct sockaddr_un *addr)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		alarm(30);
-		if (ask(addr, "dance") != -EIO)
+		if (ask(addr, "dance") != -EIO || ask(addr, "resume") != -EIO)
 			_exit(2);
 		_exit(ask(addr, "stop") == 0 ? 0 : 3);
 	}
@@ -430,6 +449,170 @@ static void request_stops_it_and_is_answered_at_the_end(void **state)
 	f->loop = NULL;
 	assert_int_equal(waitpid(client, &status, 0), client);
 	assert_int_equal(status, 0);
+}
+
+/* --- devices --- */
+
+/* What the kernel does with an eventfd of ours. */
+static void fire(int index)
+{
+	uint64_t one = 1;
+
+	if (write(current->fake->irq[index].fd[0], &one, sizeof(one)) < 0)
+		_exit(7);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void is_wanted_back(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	fire(VFIO_PCI_REQ_IRQ_INDEX);
+	expect(control, BERTH_CONTROL_STOP);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void a_device_that_is_wanted_back_ends_the_vm(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, is_wanted_back);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_DEVICE);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text,
+			    "VM t1: the host wants 0000:01:00.0 back (it is being unbound or "
+			    "removed); the VM was stopped");
+}
+
+static void hangs_meanwhile(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	fire(VFIO_PCI_REQ_IRQ_INDEX);
+	pause();
+}
+
+static void and_quickly_even_if_berth_vmm_hangs(void **state)
+{
+	struct fixture *f = *state;
+	int64_t start = now_ms();
+
+	run_with(f, hangs_meanwhile);
+	assert_true(now_ms() - start < BERTH_VM_RECLAIM_MS + 2000);
+	assert_true(f->end.signalled);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_non_null(strstr(f->err.text, "the host wants 0000:01:00.0 back"));
+}
+
+static void a_device_that_is_gone_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake->gone = true;
+	run_with(f, is_wanted_back);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text, "VM t1: 0000:01:00.0 was removed from the host; the VM "
+					 "was stopped");
+}
+
+static void has_an_error(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	fire(VFIO_PCI_ERR_IRQ_INDEX);
+	expect(control, BERTH_CONTROL_STOP);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void an_error_of_a_device_ends_the_vm(void **state)
+{
+	struct fixture *f = *state;
+
+	run_with(f, has_an_error);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text,
+			    "VM t1: 0000:01:00.0 reported an uncorrectable error (PCIe "
+			    "AER); the VM was stopped");
+}
+
+static void has_an_error_and_goes_on(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	fire(VFIO_PCI_ERR_IRQ_INDEX);
+	usleep(300000);
+	end(control, BERTH_ENDED_POWEROFF, "");
+}
+
+static void or_is_passed_over_when_that_was_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.on_error = BERTH_VM_ERROR_PASS;
+	run_with(f, has_an_error_and_goes_on);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+}
+
+/* Resume it once it has stood still for longer than it wanted to live. */
+static pid_t start_resumer(const struct sockaddr_un *addr)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(30);
+		usleep(1500000);
+		_exit(ask(addr, "resume") == 0 ? 0 : 2);
+	}
+	return pid;
+}
+
+static void or_pauses_it_until_resumed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t start = now_ms();
+	struct sockaddr_un addr;
+	int status;
+	pid_t client;
+
+	f->config.on_error = BERTH_VM_ERROR_PAUSE;
+	f->config.listen_fd = listen_at(&addr);
+	client = start_resumer(&addr);
+	run_with(f, has_an_error_and_goes_on);
+	assert_true(now_ms() - start >= 1400);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+	assert_int_equal(waitpid(client, &status, 0), client);
+	assert_int_equal(status, 0);
+}
+
+static void is_stopped_while_paused(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	fire(VFIO_PCI_ERR_IRQ_INDEX);
+	expect(control, BERTH_CONTROL_STOP);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void a_paused_vm_can_be_stopped(void **state)
+{
+	struct fixture *f = *state;
+	int64_t start = now_ms();
+
+	f->config.on_error = BERTH_VM_ERROR_PAUSE;
+	f->config.timeout_s = 1;
+	run_with(f, is_stopped_while_paused);
+	assert_false(f->end.signalled);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_TIMEOUT);
+	assert_true(now_ms() - start < BERTH_VM_STOP_MS);
 }
 
 static void endings_have_their_words(void **state)
@@ -477,6 +660,7 @@ static void endings_have_their_words(void **state)
 
 int main(void)
 {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(good_end_is_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_that_takes_long_is_told_and_wiped_away,
@@ -493,6 +677,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(flood_of_diagnostics_is_cut, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(request_stops_it_and_is_answered_at_the_end, set_up,
 						tear_down),
+		T(a_device_that_is_wanted_back_ends_the_vm),
+		T(and_quickly_even_if_berth_vmm_hangs),
+		T(a_device_that_is_gone_is_told),
+		T(an_error_of_a_device_ends_the_vm),
+		T(or_is_passed_over_when_that_was_asked),
+		T(or_pauses_it_until_resumed),
+		T(a_paused_vm_can_be_stopped),
 		cmocka_unit_test(endings_have_their_words),
 	};
 

@@ -69,7 +69,7 @@ static int find(const char *id, char *name, size_t size)
 
 int main(int argc, char **argv)
 {
-	char name[64], path[300];
+	char name[256], path[300];
 	unsigned long offset, page = (unsigned long)sysconf(_SC_PAGESIZE);
 	volatile uint32_t *at;
 	uint16_t command;

@@ -6,6 +6,7 @@
  *	edu dma		memory → device → memory
  *	edu peer ADDR	memory → device → ADDR in another device's BAR that is memory → device → memory
  *	edu nopeer ADDR	the same, but nothing may arrive
+ *	edu peek	prints the first word of its buffer
  *	edu msi [N]	N interrupts by MSI. There is no driver to take them, so they are aimed at the NMI of CPU 0, whose count
  *			is in /proc/interrupts
  *	edu intx [N]	N interrupts by INTx, through uio_pci_generic, which must be loaded
@@ -263,6 +264,20 @@ static void do_peer(uint64_t addr, bool reaches)
 	verdict(wrong == 0, "DMA from another device's BAR: %u bytes of 4096 wrong", wrong);
 }
 
+/* What is in the device's buffer, without writing to it. */
+static void do_peek(void)
+{
+	uint32_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	uint64_t to;
+
+	if (p == MAP_FAILED)
+		die("memory");
+	to = physical(p);
+	verdict(to >> 28 == 0 && dma(DMA_BUFFER, to, DMA_TO_RAM), "DMA to memory ends");
+	printf("edu: buffer: %08x\n", p[0]);
+}
+
 static unsigned long nmi_count(void)
 {
 	FILE *f = fopen("/proc/interrupts", "r");
@@ -456,6 +471,8 @@ int main(int argc, char **argv)
 		do_dma();
 	else if (!strcmp(verb, "peer") || !strcmp(verb, "nopeer"))
 		do_peer(argc > 2 ? strtoull(argv[2], NULL, 0) : 0, verb[0] == 'p');
+	else if (!strcmp(verb, "peek"))
+		do_peek();
 	else if (!strcmp(verb, "msi"))
 		do_msi(n);
 	else if (!strcmp(verb, "intx"))
