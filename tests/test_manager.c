@@ -21,6 +21,7 @@
 #include "manager/bind_verb.h"
 #include "manager/claim.h"
 #include "manager/manager.h"
+#include "manager/obstacle.h"
 #include "manager/recover.h"
 #include "manager/release.h"
 #include "manager/report.h"
@@ -1153,6 +1154,61 @@ static void an_absent_device_stays_its_vms(void **state)
 	expect_state(f, "");
 }
 
+/* --- what stands in the way --- */
+
+static struct berth_obstacles obstacles(struct fixture *f, struct berth_bdf at)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	struct berth_obstacles list;
+
+	assert_int_equal(berth_manager_obstacles(m, at, &list, NULL), 0);
+	return list;
+}
+
+/* What show prints is what assign says. */
+static void the_first_obstacle_is_why_assign_refuses(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_obstacles list = obstacles(f, (struct berth_bdf){ 0, 1, 0, 0 });
+
+	assert_int_equal(list.nr, 0);
+	list = obstacles(f, (struct berth_bdf){ 0, 3, 0, 0 }); /* its sibling works for the host */
+	assert_int_equal(list.nr, 1);
+	assert_string_equal(list.items[0].code, "SIBLING");
+	assert_true(berth_bdf_eq(list.items[0].at, (struct berth_bdf){ 0, 3, 1, 0 }));
+	assert_int_equal(assign(f, "t1", EDU, &err), BERTH_REFUSED);
+	assert_string_equal(err.text, list.items[0].sentence);
+	berth_obstacles_done(&list);
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	list = obstacles(f, (struct berth_bdf){ 0, 1, 0, 0 });
+	assert_int_equal(list.nr, 1);
+	assert_string_equal(list.items[0].code, "OWNED");
+	err = (struct berth_err)BERTH_ERR_INIT;
+	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
+	assert_string_equal(err.text, list.items[0].sentence);
+	berth_obstacles_done(&list);
+	list = obstacles(f, (struct berth_bdf){ 0, 0, 1, 0 });
+	assert_int_equal(list.nr, 1);
+	assert_string_equal(list.items[0].code, "BRIDGE");
+	berth_obstacles_done(&list);
+}
+
+static void all_obstacles_are_listed(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_obstacles list;
+
+	fake_host_file(f->fake, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+		       "Y\n");
+	list = obstacles(f, (struct berth_bdf){ 0, 3, 0, 0 });
+	assert_int_equal(list.nr, 2);
+	assert_string_equal(list.items[0].code, "UNSAFE_INTERRUPTS");
+	assert_string_equal(list.items[1].code, "SIBLING");
+	berth_obstacles_done(&list);
+}
+
 /* --- berth bind --- */
 
 static int bind_verb(struct fixture *f, const char *dev, const char *driver, struct berth_err *err)
@@ -1254,6 +1310,8 @@ int main(void)
 		T(a_device_taken_from_vfio_by_hand_is_bound_again),
 		T(another_device_at_the_same_place_is_kept_from_everybody),
 		T(an_absent_device_stays_its_vms),
+		T(the_first_obstacle_is_why_assign_refuses),
+		T(all_obstacles_are_listed),
 		T(bind_moves_one_function_and_release_undoes_it),
 		T(a_failing_bind_is_taken_back),
 		T(binding_a_vms_device_is_refused),

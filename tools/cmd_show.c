@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "manager/manager.h"
+#include "manager/obstacle.h"
 #include "manager/resolve.h"
 #include "policy/evidence.h"
 #include "tools/berth.h"
@@ -21,8 +22,8 @@ static const char help[] =
 	"Everything about one device, and what stands in the way of assigning it. DEV is a PCI address\n"
 	"(0000:03:00.0 or 03:00.0), a stable path (PNP0A08:00/1c.0/00.0, see 'berth list -o bdf,path') or a\n"
 	"name from policy.\n\n"
-	"      --json   {\"devices\":[{…}]}: the keys of 'berth list --json' and more; \"checks\" is what\n"
-	"               stands in the way\n\n"
+	"      --json   {\"devices\":[{…}]}: the keys of 'berth list --json' and more; \"obstacles\" is what\n"
+	"               stands in the way, in the words of 'berth assign'\n\n"
 	"\"last reset\" is what was read back after the last reset, before or after a use; a device without proof is\n"
 	"quarantined until 'berth release' resets it with proof, or 'berth release --unclean' waives that.\n\n"
 	"As root more is known: capabilities, isolation, who has its device nodes open, its last reset.\n";
@@ -33,7 +34,8 @@ struct facts {
 	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
 	const struct berth_device *dev; /* borrowed from view */
 	struct berth_checks checks;
-	struct berth_evidence reset; /* owned; path NULL: nothing is known */
+	struct berth_obstacles obstacles; /* owned; what assign would refuse for */
+	struct berth_evidence reset;	  /* owned; path NULL: nothing is known */
 };
 
 /* --- for people --- */
@@ -178,6 +180,23 @@ static void show_place(const struct facts *f)
 		line("boot screen", "yes: firmware showed its messages here");
 }
 
+/* In the words of the verb that would refuse. */
+static void show_obstacles(const struct facts *f)
+{
+	if (f->obstacles.nr)
+		printf("\nIt cannot be assigned as things are:\n");
+	else
+		printf("\n%s\n", berth_checks_worst(&f->checks) == BERTH_CHECK_OK ?
+					 "Nothing stands in the way of assigning it." :
+					 "It can perhaps be assigned; look at the warnings.");
+	for (size_t i = 0; i < f->obstacles.nr; i++) {
+		BERTH_CLEANUP(berth_freep)
+		char *sentence = berth_out_printable(f->obstacles.items[i].sentence);
+
+		printf("  %s\n", sentence ? sentence : f->obstacles.items[i].code);
+	}
+}
+
 static int print_text(const struct facts *f)
 {
 	BERTH_CLEANUP(berth_freep) char *name = berth_out_printable(f->dev->name);
@@ -187,11 +206,8 @@ static int print_text(const struct facts *f)
 	show_caps(&f->dev->caps);
 	show_bars(f->dev);
 	show_sriov(f->dev);
-	printf("\n%s\n", berth_checks_worst(&f->checks) == BERTH_CHECK_FAIL ?
-				 "It cannot be assigned as things are:" :
-			 berth_checks_worst(&f->checks) == BERTH_CHECK_WARN ?
-				 "It can perhaps be assigned; look at the warnings:" :
-				 "Nothing stands in the way of assigning it:");
+	show_obstacles(f);
+	printf("\nWhat was looked at:\n");
 	berth_checks_print(&f->checks, stdout);
 	return 0;
 }
@@ -285,6 +301,21 @@ static json_t *inuse_json(const struct facts *f)
 	return all;
 }
 
+static json_t *obstacles_json(const struct berth_obstacles *list)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < list->nr; i++) {
+		json_t *o = json_object();
+
+		berth_view_json_text(o, "code", list->items[i].code);
+		berth_view_json_text(o, "bdf", BERTH_BDF_STR(list->items[i].at));
+		berth_view_json_text(o, "sentence", list->items[i].sentence);
+		json_array_append_new(all, o);
+	}
+	return all;
+}
+
 static json_t *reset_json(const struct berth_evidence *e)
 {
 	char when[32];
@@ -340,6 +371,7 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "in_use", inuse_json(f));
 	json_object_set_new(o, "last_reset", reset_json(&f->reset));
 	berth_view_json_text(o, "reason", a ? a->reason : NULL);
+	json_object_set_new(o, "obstacles", obstacles_json(&f->obstacles));
 	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
 	json_array_append_new(array, o);
 	json_object_set_new(root, "devices", array);
@@ -388,6 +420,15 @@ static void read_evidence(struct facts *f)
 		berth_evidence_last(ledger, f->dev->path, &f->reset, NULL);
 }
 
+/* From the manager, which looks at the host by itself: what it would refuse now. */
+static int find_obstacles(struct facts *f, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	int r = berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, err);
+
+	return r ? r : berth_manager_obstacles(m, f->dev->bdf, &f->obstacles, err);
+}
+
 static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, bool json)
 {
 	struct berth_err err = BERTH_ERR_INIT;
@@ -400,6 +441,9 @@ static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, 
 	r = find(cmd, f, text);
 	if (r)
 		return r;
+	r = find_obstacles(f, &err);
+	if (r)
+		return berth_fail(cmd, r, &err);
 	read_evidence(f);
 	berth_platform_read(&platform, f->host);
 	/* A failure is a finding of the checks. */
@@ -428,6 +472,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 1]);
 	r = show(cmd, &f, argv[optind], json);
 	berth_evidence_done(&f.reset);
+	berth_obstacles_done(&f.obstacles);
 	berth_inuse_free(f.inuse);
 	berth_view_close(f.view);
 	return r;

@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "manager/ask.h"
 #include "manager/context.h"
+#include "manager/obstacle.h"
 #include "manager/owner.h"
-#include "manager/peers.h"
 #include "manager/resolve.h"
-#include "manager/safety.h"
 
 #define VM_NAME_MAX 64
 
@@ -27,29 +25,17 @@ int berth_vm_name_check(const char *vm, struct berth_err *err)
 	return 0;
 }
 
-/* One group: is it free, or ours already; may it move? */
+/* One group: is it free, or ours already; may it move? The first obstacle is the one to name. */
 static int check_unit(struct berth_manager *m, struct berth_request *q, size_t i,
 		      struct berth_err *err)
 {
-	const struct berth_unit *unit = &q->units.items[i];
-	const struct berth_assignment *owner = berth_owner_of(&q->live, unit);
-	int r;
+	const struct berth_obstacle_query query = { q->vm, &q->units, &q->live };
+	struct berth_obstacles list = { 0 };
+	int r = berth_obstacles_find(m, &q->units.items[i], &query, &list, &q->own[i], err);
 
-	if (owner && (strcmp(owner->vm, q->vm) != 0 || owner->kind == BERTH_OWNED_BY_BIND))
-		return berth_owner_refuse(m, owner, unit, err);
-	/* Its own, but nothing that can be used as it is. */
-	if (owner &&
-	    (owner->state == BERTH_OWNED_FAULTED || owner->state == BERTH_OWNED_IDENTITY_CHANGED))
-		return berth_owner_refuse(m, owner, unit, err);
-	r = berth_ask_unit(m, unit, q->vm, err);
-	if (r != 0)
-		return r;
-	q->own[i] = owner;
-	if (owner)
-		return 0;
-	r = berth_safety_require(m, unit, BERTH_SAFETY_GROUP, err);
-	if (r == 0)
-		r = berth_peers_require(m->inv, unit, &q->units, &q->live, q->vm, err);
+	if (r == 0 && list.nr)
+		r = berth_err_set(err, BERTH_REFUSED, "%s", list.items[0].sentence);
+	berth_obstacles_done(&list);
 	return r;
 }
 
