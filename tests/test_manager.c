@@ -1209,6 +1209,23 @@ static void all_obstacles_are_listed(void **state)
 	berth_obstacles_done(&list);
 }
 
+static void what_nothing_resets_stays_with_the_host(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	/* its bus can be reset instead: there is nobody else on it */
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/reset");
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/reset_method");
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	assert_int_equal(release(f, "t1", NIC, NULL), 0);
+	/* the PF is on the root bus */
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" PF "/reset");
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" PF "/reset_method");
+	assert_int_equal(assign(f, "t1", PF, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "NO_RESET: " PF ": the kernel knows no way to reset it"));
+}
+
 /* --- berth bind --- */
 
 static int bind_verb(struct fixture *f, const char *dev, const char *driver, struct berth_err *err)
@@ -1312,6 +1329,7 @@ int main(void)
 		T(an_absent_device_stays_its_vms),
 		T(the_first_obstacle_is_why_assign_refuses),
 		T(all_obstacles_are_listed),
+		T(what_nothing_resets_stays_with_the_host),
 		T(bind_moves_one_function_and_release_undoes_it),
 		T(a_failing_bind_is_taken_back),
 		T(binding_a_vms_device_is_refused),

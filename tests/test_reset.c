@@ -152,6 +152,8 @@ static void with_iommufd_the_kernel_says_whose_a_function_is(void **state)
 	assert_int_equal(f->fake[0]->nr_hot_resets + f->fake[1]->nr_hot_resets, 1);
 	assert_int_equal(f->fake[0]->nr_hot_fds, 0);
 	f->fake[0]->dependents[1].owned = f->fake[1]->dependents[1].owned = false;
+	for (int i = 0; i < NR; i++)
+		berth_vfio_device_close(f->dev[i]);
 	assert_int_equal(run(f, false, BERTH_RESET_AFTER_USE), BERTH_REFUSED);
 	assert_int_equal(f->fake[0]->nr_hot_resets + f->fake[1]->nr_hot_resets, 1);
 	assert_non_null(strstr(f->err.text, "0000:02:00.1, which is not ours"));

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "base/sysfs.h"
 #include "iommu/group.h"
 #include "manager/context.h"
 #include "manager/process.h"
@@ -51,6 +52,8 @@ const char *berth_safety_name(enum berth_safety_code code)
 		return "EXTERNAL";
 	case BERTH_SAFETY_PF:
 		return "PF";
+	case BERTH_SAFETY_NO_RESET:
+		return "NO_RESET";
 	}
 	return "?";
 }
@@ -243,6 +246,54 @@ static void check_pf(const struct berth_manager *m, const struct berth_device *d
 		      BERTH_BDF_STR(dev->bdf), BERTH_BDF_STR(pf->bdf), pf->driver);
 }
 
+static bool in_unit(const struct berth_unit *unit, const struct berth_device *dev)
+{
+	for (size_t i = 0; i < unit->nr; i++) {
+		if (unit->members[i].dev == dev)
+			return true;
+	}
+	return false;
+}
+
+/* Who shares the bus of @dev but not its unit, and so would be reset with it; NULL: nobody. */
+static const struct berth_device *bystander(const struct berth_manager *m,
+					    const struct berth_unit *unit,
+					    const struct berth_device *dev)
+{
+	for (size_t i = 0; i < m->inv->nr; i++) {
+		const struct berth_device *other = &m->inv->devices[i];
+
+		if (other->bdf.domain == dev->bdf.domain && other->bdf.bus == dev->bdf.bus &&
+		    !in_unit(unit, other))
+			return other;
+	}
+	return NULL;
+}
+
+/* Its own reset, or that of its bus (vfio/reset.h); kernels before 5.15 have no reset_method. */
+static void check_reset(const struct berth_manager *m, const struct berth_unit *unit,
+			const struct berth_device *dev, struct findings *f)
+{
+	const struct berth_device *other;
+	const char *bdf = BERTH_BDF_STR(dev->bdf);
+	char why[80] = "it is on no bus that could be reset instead";
+
+	if (*dev->reset_methods || berth_sysfs_exists(m->host, "bus/pci/devices/%s/reset", bdf))
+		return;
+	other = bystander(m, unit, dev);
+	if (dev->is_vf)
+		snprintf(why, sizeof(why), "it is a virtual function");
+	else if (other)
+		snprintf(why, sizeof(why), "%s shares its bus but not its group",
+			 BERTH_BDF_STR(other->bdf));
+	else if (dev->has_parent)
+		return;
+	found(f, BERTH_SAFETY_NO_RESET, dev->bdf,
+	      "%s: the kernel knows no way to reset it, and %s: nothing would clear what one user "
+	      "leaves in it for the next; if its reset_method was emptied, write \"default\" to it",
+	      bdf, why);
+}
+
 static int look_at_use(struct berth_manager *m, struct berth_err *err)
 {
 	return m->inuse ? 0 : berth_inuse_read(&m->inuse, m->host, true, err);
@@ -269,6 +320,8 @@ int berth_safety_check(struct berth_manager *m, const struct berth_unit *unit,
 		check_external(m, unit, &f);
 	for (size_t i = 0; r == 0 && i < unit->nr && scope == BERTH_SAFETY_GROUP; i++)
 		check_pf(m, unit->members[i].dev, &f);
+	for (size_t i = 0; r == 0 && i < unit->nr && scope == BERTH_SAFETY_GROUP; i++)
+		check_reset(m, unit, unit->members[i].dev, &f);
 	if (r == 0 && f.no_memory)
 		r = berth_err_set(err, -ENOMEM, "out of memory");
 	if (r < 0) {
