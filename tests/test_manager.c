@@ -1226,6 +1226,18 @@ static void what_nothing_resets_stays_with_the_host(void **state)
 	assert_non_null(strstr(err.text, "NO_RESET: " PF ": the kernel knows no way to reset it"));
 }
 
+static void nor_does_a_virtual_function_without_a_reset_leave_it(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" VF "/reset");
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" VF "/reset_method");
+	assert_int_equal(assign(f, "t1", VF, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "NO_RESET: " VF));
+	assert_non_null(strstr(err.text, "it is a virtual function"));
+}
+
 /* --- berth bind --- */
 
 static int bind_verb(struct fixture *f, const char *dev, const char *driver, struct berth_err *err)
@@ -1330,6 +1342,8 @@ int main(void)
 		T(the_first_obstacle_is_why_assign_refuses),
 		T(all_obstacles_are_listed),
 		T(what_nothing_resets_stays_with_the_host),
+		cmocka_unit_test_setup_teardown(
+			nor_does_a_virtual_function_without_a_reset_leave_it, set_up_vf, tear_down),
 		T(bind_moves_one_function_and_release_undoes_it),
 		T(a_failing_bind_is_taken_back),
 		T(binding_a_vms_device_is_refused),
