@@ -372,9 +372,10 @@ static void on_listen(struct berth_vm_loop *l)
 
 static void on_resume(struct berth_vm_loop *l, int client)
 {
-	static const char not_paused[] = "it is not paused";
-	const char *answer = l->paused ? "ok" : not_paused;
+	char answer[128] = "ok";
 
+	if (!l->paused)
+		snprintf(answer, sizeof(answer), "VM %s is not paused", l->config.name);
 	pause_it(l, false);
 	send(client, answer, strlen(answer), MSG_NOSIGNAL);
 }

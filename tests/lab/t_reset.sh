@@ -211,7 +211,7 @@ errors() {
     ok "and goes on" [ $status -eq 0 ]
     ok "after berth vm resume" wait_for grep -q "^State:.[SR]" "/proc/$vmm/status"
     try vm resume h
-    ok "once" refused 1 "not paused"
+    ok "once" refused 1 "VM h is not paused"
     try vm stop h
     ok "it can be stopped" [ $status -eq 0 ]
     ended h
