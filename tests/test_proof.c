@@ -45,7 +45,7 @@ static void stable_registers_are_compared_and_others_are_not(void **state)
 	} rows[] = {
 		{ PCI_DEVICE_ID, 0x01, true },
 		{ PCI_COMMAND, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY, false },
-		{ PCI_COMMAND + 1, PCI_COMMAND_SERR >> 8, true },
+		{ PCI_COMMAND + 1, PCI_COMMAND_SERR >> 8, false },
 		{ PCI_STATUS + 1, 0xf9, false },
 		{ PCI_BASE_ADDRESS_2, 0x10, true },
 		{ PCI_SUBSYSTEM_ID, 0x80, true },
@@ -169,7 +169,7 @@ static void a_hostile_list_does_not_overflow_the_image(void **state)
 	memset(config, 0xff, LEN);
 	berth_proof_image_take(&image, config, LEN);
 	berth_proof_image_take(&image, config, 8);
-	assert_int_equal(image.nr, 2);
+	assert_int_equal(image.nr, 1);
 }
 
 static void reading_needs_more_than_the_header(void **state)
