@@ -642,7 +642,7 @@ static void endings_have_their_words(void **state)
 		  "in time" },
 		{ { .reaped = true,
 		    .said = true,
-		    .ended = { BERTH_CONTROL_ENDED, BERTH_ENDED_REBOOT, "" },
+		    .ended = { .type = BERTH_CONTROL_ENDED, .outcome = BERTH_ENDED_REBOOT },
 		    .stop = BERTH_VM_STOP_TIMEOUT },
 		  0,
 		  "" },
