@@ -220,6 +220,17 @@ static int add_tables(scmp_filter_ctx ctx, unsigned int phase, unsigned int devi
 	return r;
 }
 
+/* BARs for peers, while the VM runs. */
+static int add_mapping(scmp_filter_ctx ctx, unsigned int devices, int fd)
+{
+	unsigned long request = devices & BERTH_SANDBOX_IOMMUFD ? BERTH_IOMMU_IOAS_MAP :
+								  VFIO_IOMMU_MAP_DMA;
+
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
+				SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fd, 0),
+				SCMP_A1_64(SCMP_CMP_EQ, request, 0));
+}
+
 /* Rules whose arguments are known only now. */
 static int add_own(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices,
 		   const struct berth_sandbox_fds *fds)
@@ -240,11 +251,7 @@ static int add_own(scmp_filter_ctx ctx, unsigned int phase, unsigned int devices
 			r = add_rule(ctx, &own[i]);
 	}
 	if (r == 0 && fds->dma >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
-				     SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fds->dma),
-				     SCMP_A1_64(SCMP_CMP_EQ, devices & BERTH_SANDBOX_IOMMUFD ?
-								     BERTH_IOMMU_IOAS_MAP :
-								     VFIO_IOMMU_MAP_DMA));
+		r = add_mapping(ctx, devices, fds->dma);
 	/* clone3's flags are in memory, where a filter cannot look: glibc then takes clone. */
 	if (r == 0 && (phase & MAKE))
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
