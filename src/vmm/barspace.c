@@ -96,6 +96,14 @@ static bool has_peer(const struct berth_barspace *space, unsigned int owner)
 	return false;
 }
 
+/* iommufd takes memory of processes and, from Linux 6.19 on, dma-bufs; a BAR mapped by VFIO is neither. */
+static const char *remedy(const struct berth_barspace *space, const struct berth_err *err)
+{
+	if (berth_ioas_kind(space->io) == BERTH_IOAS_IOMMUFD && err->code == -EFAULT)
+		return "; iommufd does not take BARs, --iommu type1 does";
+	return "";
+}
+
 static void say_lost(const struct piece *p, const struct berth_err *err)
 {
 	const struct berth_placement *placement = p->placement;
@@ -104,8 +112,8 @@ static void say_lost(const struct piece *p, const struct berth_err *err)
 	if (owner->warned & 1u << placement->bar)
 		return;
 	owner->warned |= 1u << placement->bar;
-	log_warn("%s: the VM's other devices cannot reach its BAR %u (no peer-to-peer DMA): %s",
-		 owner->name, placement->bar, err->text);
+	log_warn("%s: the VM's other devices cannot reach its BAR %u (no peer-to-peer DMA): %s%s",
+		 owner->name, placement->bar, err->text, remedy(placement->space, err));
 }
 
 static void map_dma(struct piece *p)
