@@ -60,6 +60,7 @@ static void reads_every_key(void **state)
 		load(f,
 		     "{\"name\":\"t1\",\"kernel\":\"/boot/vmlinuz\",\"initrd\":\"i.img\","
 		     "\"cmdline\":\"quiet\",\"cpus\":2,\"memory\":\"512M\",\"hugepages\":\"2M\",\"numa_node\":1,"
+		     "\"on_dma_fault\":\"stop\","
 		     "\"devices\":[\"01:00.0\",\"pool:gpus\"],\"iommu\":\"type1\",\"on_error\":\"pause\"}"),
 		0);
 	assert_string_equal(f->c.name, "t1");
@@ -70,6 +71,7 @@ static void reads_every_key(void **state)
 	assert_int_equal(f->c.memory, 512 << 20);
 	assert_int_equal(f->c.pages, BERTH_PAGES_2M);
 	assert_int_equal(f->c.numa_node, 1);
+	assert_true(f->c.stop_on_dma_fault);
 	assert_int_equal(f->c.nr_devices, 2);
 	assert_string_equal(f->c.devices[1], "pool:gpus");
 	assert_int_equal(f->c.iommu, BERTH_IOAS_WANT_TYPE1);
@@ -140,6 +142,7 @@ static void what_is_not_said_has_a_default(void **state)
 	assert_int_equal(f->c.memory, BERTH_RUN_MEMORY);
 	assert_int_equal(f->c.pages, BERTH_PAGES_THP);
 	assert_int_equal(f->c.numa_node, BERTH_RUN_NODE_AUTO);
+	assert_false(f->c.stop_on_dma_fault);
 	assert_null(f->c.initrd);
 	assert_int_equal(berth_run_config_check(&f->c, NULL), 0);
 }
@@ -158,6 +161,7 @@ static void errors_say_where(void **state)
 		{ "{\"memory\":512}", ":1:11" },
 		{ "{\"hugepages\":\"4K\"}", ":1:14" },
 		{ "{\"hugepages\":2}", ":1:14" },
+		{ "{\"on_dma_fault\":\"die\"}", ":1:17" },
 		{ "{\"numa_node\":\"all\"}", ":1:14" },
 		{ "{\"numa_node\":-1}", ":1:14" },
 		{ "{\"numa_node\":1024}", ":1:14" },

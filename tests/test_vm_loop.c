@@ -358,6 +358,87 @@ static void time_limit_ends_it_and_is_a_failure(void **state)
 	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -ETIMEDOUT);
 }
 
+static const struct berth_bdf fault_devices[] = { { 0, 1, 0, 0 }, { 0, 3, 0, 0 } };
+
+/* A log with a fault of somebody else's device, and one of ours. */
+static struct berth_vm_faults log_with_faults(int sock[2], bool stop)
+{
+	static const char *const records[] = {
+		"3,1,1,-;DMAR: [DMA Read NO_PASID] Request device [09:00.0] fault addr 0x1000 [",
+		"3,2,2,-;DMAR: [DMA Write NO_PASID] Request device [03:00.0] fault addr 0x4000000 [",
+	};
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sock), 0);
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(records); i++)
+		assert_true(send(sock[1], records[i], strlen(records[i]), 0) > 0);
+	return (struct berth_vm_faults){ sock[0], fault_devices, BERTH_ARRAY_SIZE(fault_devices),
+					 stop };
+}
+
+static void dma_fault_stops_it_when_it_is_to(void **state)
+{
+	struct fixture *f = *state;
+	int sock[2];
+	struct berth_vm_faults faults = log_with_faults(sock, true);
+
+	f->config.faults = &faults;
+	run_with(f, stops_late);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_DEVICE);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -EIO);
+	assert_string_equal(f->err.text,
+			    "VM t1: 0000:03:00.0 tried to reach 0x4000000 by DMA, which is not the "
+			    "VM's; the VM was stopped");
+	close(sock[0]);
+	close(sock[1]);
+}
+
+static void goes_on_for_a_while(int control, int console)
+{
+	(void)console;
+	start_up(control);
+	usleep(300000);
+	end(control, BERTH_ENDED_POWEROFF, "");
+}
+
+static void dma_fault_is_told_and_the_vm_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	int sock[2];
+	struct berth_vm_faults faults = log_with_faults(sock, false);
+	char *text;
+
+	f->config.faults = &faults;
+	text = stderr_of(f, goes_on_for_a_while);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+	assert_non_null(strstr(text, "0000:03:00.0 tried to reach 0x4000000 by DMA"));
+	assert_null(strstr(text, "09:00.0"));
+	free(text);
+	close(sock[0]);
+	close(sock[1]);
+}
+
+static void log_that_breaks_is_not_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	int sock[2];
+	struct berth_vm_faults faults;
+	char *text;
+
+	assert_int_equal(pipe(sock), 0);
+	close(sock[0]);
+	faults =
+		(struct berth_vm_faults){ sock[1], fault_devices, 1, true }; /* reads fail: EBADF */
+	f->config.faults = &faults;
+	text = stderr_of(f, goes_on_for_a_while);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+	assert_non_null(strstr(text, "not noticed any more"));
+	assert_null(strstr(strstr(text, "not noticed any more") + 1, "not noticed any more"));
+	free(text);
+	close(sock[1]);
+}
+
 static void floods_stderr(int control, int console)
 {
 	(void)console;
@@ -672,6 +753,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(signal_asks_it_to_stop, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(second_signal_kills, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nonsense_is_answered_with_kill, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(dma_fault_stops_it_when_it_is_to, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(dma_fault_is_told_and_the_vm_goes_on, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(log_that_breaks_is_not_asked_again, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(time_limit_ends_it_and_is_a_failure, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(flood_of_diagnostics_is_cut, set_up, tear_down),

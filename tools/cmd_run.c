@@ -38,6 +38,7 @@ static const char help[] =
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
 	"  --on-error WHAT    when a device reports an uncorrectable error (PCIe AER): stop, pause or pass (stop)\n"
 	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
+	"  --on-dma-fault WHAT  when a device tries to reach memory that is not the VM's: log, or stop the VM (log)\n"
 	"  --console WHERE    the serial port: stdio, none, or a file to append to (stdio)\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
 	"  --dry-run          check everything and say what would be done; change nothing\n"
@@ -65,6 +66,7 @@ enum {
 	OPT_MEMORY,
 	OPT_HUGEPAGES,
 	OPT_NUMA_NODE,
+	OPT_ON_DMA_FAULT,
 	OPT_DEVICE,
 	OPT_P2P,
 	OPT_IOMMU,
@@ -84,6 +86,7 @@ static const struct option longs[] = {
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "hugepages", required_argument, NULL, OPT_HUGEPAGES },
 	{ "numa-node", required_argument, NULL, OPT_NUMA_NODE },
+	{ "on-dma-fault", required_argument, NULL, OPT_ON_DMA_FAULT },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "iommu", required_argument, NULL, OPT_IOMMU },
@@ -134,6 +137,13 @@ static int set_iommu(const struct berth_cmd *cmd, struct options *o)
 		       0;
 }
 
+static int set_on_dma_fault(const struct berth_cmd *cmd, struct options *o)
+{
+	return berth_parse_on_dma_fault(optarg, &o->config.stop_on_dma_fault) < 0 ?
+		       berth_usage(cmd, "--on-dma-fault '%s' is neither log nor stop", optarg) :
+		       0;
+}
+
 static int set_number(const struct berth_cmd *cmd, const char *name, unsigned int max,
 		      unsigned int *ret)
 {
@@ -163,6 +173,8 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 	case OPT_HUGEPAGES:
 	case OPT_NUMA_NODE:
 		return set_backing(cmd, c, o);
+	case OPT_ON_DMA_FAULT:
+		return set_on_dma_fault(cmd, o);
 	case OPT_DEVICE:
 		r = berth_run_config_parse_device(&o->config, optarg, err);
 		return r == -EINVAL ? berth_usage(cmd, "--device %s: %s", optarg, err->text) :

@@ -170,6 +170,16 @@ int berth_parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int berth_parse_on_dma_fault(const char *text, bool *ret_stop)
+{
+	bool stop = strcmp(text, "stop") == 0;
+
+	if (!stop && strcmp(text, "log") != 0)
+		return -EINVAL;
+	*ret_stop = stop;
+	return 0;
+}
+
 int berth_parse_node(const char *text, int *ret)
 {
 	unsigned int node;
@@ -401,6 +411,18 @@ static int load_on_error(struct berth_run_config *c, const struct berth_json_at 
 	return r == BERTH_ABSENT ? 0 : r;
 }
 
+static int load_on_dma_fault(struct berth_run_config *c, const struct berth_json_at *root,
+			     struct berth_err *err)
+{
+	struct berth_json_at at = berth_json_member(root, "on_dma_fault");
+	const char *what;
+	int r = berth_json_get_string(root, "on_dma_fault", &what, err);
+
+	if (r == 0 && berth_parse_on_dma_fault(what, &c->stop_on_dma_fault) < 0)
+		return berth_json_bad(&at, err, "'%s' is neither \"log\" nor \"stop\"", what);
+	return r == BERTH_ABSENT ? 0 : r;
+}
+
 static int load_devices(struct berth_run_config *c, const struct berth_json_at *root,
 			struct berth_err *err)
 {
@@ -427,9 +449,10 @@ static int load_devices(struct berth_run_config *c, const struct berth_json_at *
 
 int berth_run_config_load(struct berth_run_config *c, const char *path, struct berth_err *err)
 {
-	static const char *const keys[] = { "name",   "kernel",	   "initrd",	"cmdline", "cpus",
-					    "memory", "hugepages", "numa_node", "devices", "p2p",
-					    "iommu",  "on_error",  NULL };
+	static const char *const keys[] = { "name",	    "kernel", "initrd",	   "cmdline",
+					    "cpus",	    "memory", "hugepages", "numa_node",
+					    "devices",	    "p2p",    "iommu",	   "on_error",
+					    "on_dma_fault", NULL };
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
 	struct berth_json_at root;
 	int r = berth_json_load_file(AT_FDCWD, path, NULL, NULL, &doc, err);
@@ -444,6 +467,8 @@ int berth_run_config_load(struct berth_run_config *c, const char *path, struct b
 		r = load_numbers(c, &root, err);
 	if (r == 0)
 		r = load_backing(c, &root, err);
+	if (r == 0)
+		r = load_on_dma_fault(c, &root, err);
 	if (r == 0)
 		r = load_iommu(c, &root, err);
 	if (r == 0)

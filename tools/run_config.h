@@ -44,6 +44,7 @@ struct berth_run_config {
 	size_t nr_devices;
 	bool p2p; /* devices may reach each other's BARs */
 	enum berth_vm_on_error on_error;
+	bool stop_on_dma_fault; /* "on_dma_fault": "stop"; else "log" */
 };
 
 #define BERTH_RUN_NODE_AUTO (-2) /* that of the devices, if they have one */
@@ -92,6 +93,9 @@ int berth_parse_on_error(const char *text, enum berth_vm_on_error *ret);
  * Return: 0; -EINVAL malformed; -ERANGE over 2^64. *ret only on success.
  */
 int berth_parse_size(const char *text, uint64_t *ret);
+
+/* "log" or "stop". Return: 0; -EINVAL. */
+int berth_parse_on_dma_fault(const char *text, bool *ret_stop);
 
 /* "auto", "off" or a number. Return: 0; -EINVAL. */
 int berth_parse_node(const char *text, int *ret);

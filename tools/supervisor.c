@@ -30,6 +30,7 @@
 #include "tools/vm_loop.h"
 #include "tools/vm_memory.h"
 #include "tools/vm_spawn.h"
+#include "vfio/dma_fault.h"
 #include "vmm/launch.h"
 
 #define BERTH_LOG "run"
@@ -48,6 +49,7 @@ struct supervisor {
 	struct berth_vm_dir *dir;			/* owned */
 	struct berth_vm_info info;
 	struct berth_vm_memory memory;
+	struct berth_vm_faults faults; /* fd is owned, -1 when unset */
 	struct berth_vm_devices devices;
 	struct berth_terminal *terminal; /* owned */
 	struct berth_console console;
@@ -343,6 +345,31 @@ static void on_running(void *arg)
 	log_info("VM %s runs as process %d", s->config->name, (int)s->process.pid);
 }
 
+/* Before the guest runs, so that no fault of its devices is missed. */
+static int watch_faults(struct supervisor *s, struct berth_err *err)
+{
+	int r;
+
+	s->faults = (struct berth_vm_faults){
+		.devices = s->info.devices,
+		.nr = s->info.nr_devices,
+		.stop = s->config->stop_on_dma_fault,
+		.fd = -1,
+	};
+	if (s->info.nr_devices == 0)
+		return 0;
+	s->faults.fd = r = berth_dma_fault_open(s->host, err);
+	if (r >= 0)
+		return 0;
+	if (s->faults.stop)
+		return berth_err_prefix(err, r, "VM %s: to stop it on a DMA fault",
+					s->config->name);
+	log_warn("VM %s: %s; DMA faults of its devices are not noticed", s->config->name,
+		 err->text);
+	berth_err_clear(err);
+	return 0;
+}
+
 static int supervise(struct supervisor *s, struct berth_err *err)
 {
 	struct berth_vm_loop_config config = {
@@ -351,6 +378,7 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.console = &s->console,
 		.listen_fd = s->listen_fd,
 		.signal_fd = s->signal_fd,
+		.faults = s->faults.fd >= 0 ? &s->faults : NULL,
 		.memory = s->config->memory,
 		.timeout_s = s->options->timeout_s,
 		.progress = isatty(STDERR_FILENO),
@@ -390,7 +418,9 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 	if (r != 0)
 		return r;
 	fill_info(s);
-	r = start_process(s, err);
+	r = watch_faults(s, err);
+	if (r == 0)
+		r = start_process(s, err);
 	write_info(s);
 	return r;
 }
@@ -424,6 +454,7 @@ static int take_down(struct supervisor *s, int r, struct berth_err *err)
 					    "ok" :
 					    err->text);
 	berth_vm_dir_drop(s->dir);
+	berth_closep(&s->faults.fd);
 	berth_closep(&s->signal_fd);
 	return r;
 }
@@ -439,7 +470,7 @@ int berth_supervisor_run(struct berth_host *host, const struct berth_run_config 
 	s->host = host;
 	s->config = config;
 	s->options = options;
-	s->signal_fd = s->console.sock = -1;
+	s->signal_fd = s->console.sock = s->faults.fd = -1;
 	s->since = now_ms();
 	s->process = (struct berth_vm_process)BERTH_VM_PROCESS_INIT;
 	berth_launch_init(&s->launch);

@@ -19,6 +19,7 @@
 #include "tools/console.h"
 #include "tools/terminal.h"
 #include "vfio/device.h"
+#include "vfio/dma_fault.h"
 #include "vfio/watch.h"
 
 #define BERTH_LOG "berth-vmm"
@@ -29,6 +30,8 @@
 /* Diagnostics of berth-vmm that we pass on: so many at once, and so many a second. It is confined, and may be hostile. */
 #define LINES_BURST	 20
 #define LINES_PER_SECOND 10
+/* DMA faults of one VM that we tell of. The kernel limits them, too, but its limit is for the whole host. */
+#define FAULTS_TOLD 20
 
 enum phase { CONFINING, MAKING, RUNNING, STOPPING, DYING };
 
@@ -39,6 +42,7 @@ enum {
 	POLL_LISTEN,
 	POLL_STDERR,
 	POLL_WATCH,
+	POLL_FAULTS,
 	POLL_CLIENT,
 	POLL_CONSOLE = POLL_CLIENT + MAX_CLIENTS
 };
@@ -56,6 +60,7 @@ struct berth_vm_loop {
 	bool control_open;
 	bool paused;		  /* berth-vmm has had SIGSTOP */
 	int clients[MAX_CLIENTS]; /* owned, -1: free */
+	unsigned int nr_faults;	  /* DMA faults told of */
 	char line[512];		  /* of its stderr, so far */
 	size_t line_len;
 	int64_t line_credit; /* ms worth of lines */
@@ -354,6 +359,39 @@ static void on_stderr(struct berth_vm_loop *l)
 	}
 }
 
+static void on_fault(struct berth_vm_loop *l, const struct berth_dma_fault *fault)
+{
+	char words[sizeof(l->end.why)];
+
+	snprintf(words, sizeof(words),
+		 "%s tried to reach 0x%" PRIx64 " by DMA, which is not the VM's",
+		 BERTH_BDF_STR(fault->at), fault->addr);
+	if (l->config.faults->stop) {
+		if (l->end.stop == BERTH_VM_STOP_NOT)
+			memcpy(l->end.why, words, sizeof(words));
+		ask_to_end(l, BERTH_VM_STOP_DEVICE);
+	} else if (l->nr_faults < FAULTS_TOLD) {
+		l->nr_faults++;
+		log_warn("VM %s: %s; the IOMMU stopped it%s", l->config.name, words,
+			 l->nr_faults == FAULTS_TOLD ? ", and more is not told here" : "");
+	}
+}
+
+static void on_faults(struct berth_vm_loop *l)
+{
+	const struct berth_vm_faults *faults = l->config.faults;
+	struct berth_dma_fault fault;
+	int r;
+
+	while ((r = berth_dma_fault_next(faults->fd, faults->devices, faults->nr, &fault)) == 0)
+		on_fault(l, &fault);
+	if (r != -EAGAIN) {
+		log_warn("VM %s: the kernel's log: %s; DMA faults are not noticed any more",
+			 l->config.name, strerror(-r));
+		l->config.faults = NULL;
+	}
+}
+
 /* --- requests --- */
 
 static void on_listen(struct berth_vm_loop *l)
@@ -429,6 +467,8 @@ static void fill_polls(const struct berth_vm_loop *l, struct pollfd polls[static
 	polls[POLL_WATCH] =
 		(struct pollfd){ .fd = l->config.watch ? berth_vfio_watch_fd(l->config.watch) : -1,
 				 .events = POLLIN };
+	polls[POLL_FAULTS] = (struct pollfd){ .fd = l->config.faults ? l->config.faults->fd : -1,
+					      .events = POLLIN };
 	berth_console_poll(l->config.console, polls + POLL_CONSOLE);
 }
 
@@ -452,6 +492,8 @@ static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_P
 		on_stderr(l);
 	if (polls[POLL_WATCH].revents)
 		on_watch(l);
+	if (polls[POLL_FAULTS].revents)
+		on_faults(l);
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		if (polls[POLL_CLIENT + i].revents)
 			on_client(l, &l->clients[i]);

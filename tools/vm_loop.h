@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bdf.h"
 #include "tools/run_config.h"
 #include "tools/vm_spawn.h"
 #include "vmm/control.h"
@@ -39,7 +40,15 @@ enum berth_vm_stop {
 	BERTH_VM_STOP_KILLED,  /* `berth vm kill`, or a second signal */
 	BERTH_VM_STOP_TIMEOUT, /* --timeout */
 	BERTH_VM_STOP_SILENT,  /* no CONFINED or RUNNING in time */
-	BERTH_VM_STOP_DEVICE,  /* a device is wanted back, is gone, or reported an error */
+	BERTH_VM_STOP_DEVICE, /* a device is wanted back, is gone, reported an error, or went astray by DMA */
+};
+
+/* What the kernel's log says of the VM's devices (vfio/dma_fault.h). */
+struct berth_vm_faults {
+	int fd;				 /* borrowed; of berth_dma_fault_open() */
+	const struct berth_bdf *devices; /* borrowed */
+	size_t nr;
+	bool stop; /* end the VM; else a line in our log */
 };
 
 struct berth_vm_ending {
@@ -58,9 +67,10 @@ struct berth_vm_loop_config {
 	struct berth_vm_process *process; /* borrowed */
 	struct berth_console *console;	  /* borrowed */
 	int listen_fd;			  /* borrowed; requests, see berth_vm_request_*() */
-	int signal_fd;		/* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
-	uint64_t memory;	/* bytes, for the deadline of BERTH_VM_MAKE_MS */
-	unsigned int timeout_s; /* end it after so long; 0: never */
+	int signal_fd; /* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
+	const struct berth_vm_faults *faults; /* borrowed; NULL: nobody asks */
+	uint64_t memory;		      /* bytes, for the deadline of BERTH_VM_MAKE_MS */
+	unsigned int timeout_s;		      /* end it after so long; 0: never */
 	bool progress; /* stderr is a terminal: say how far memory is when that takes long */
 	void (*on_memory)(
 		void *arg); /* may be NULL; called once, when all memory is ready for DMA */

@@ -14,7 +14,7 @@ tiny() { # GUEST DEVICE…: leaves $status, $t/out and $t/err, and prints what t
     shift
     devices=()
     for d in "$@"; do devices+=(--device "$d"); done
-    try run --name "tiny-$name" --kernel "build/guest/tiny-$name.elf" --memory 64M --timeout 200 "${devices[@]}"
+    try run --name "tiny-$name" --kernel "build/guest/tiny-$name.elf" --memory 64M --timeout 200 --iommu "$backend" "${devices[@]}"
     tr -d '\r' <"$t/out" | sed -n "s/^\(not \)\{0,1\}ok - /&$backend: /p"
     ok "$backend: tiny-$name ran to its end" ran_to_end
 }
@@ -92,6 +92,8 @@ memory() {
     ok "a node that is not there is refused" refused 1 "no NUMA node 7"
 }
 
+stopped_by_fault() { [ "$status" -eq 1 ] && says err "by DMA, which is not the VM's; the VM was stopped"; }
+
 not_bound() { [ -r "/proc/$vmm/numa_maps" ] && ! grep -q 'bind:' "/proc/$vmm/numa_maps"; }
 
 inside() {
@@ -108,6 +110,11 @@ inside() {
     before=$(dmar_faults)
     tiny dma $edu
     ok "$backend: the host logged the DMA outside RAM" [ "$(dmar_faults)" -gt "$before" ]
+    ok "$backend: and so did berth run" says err "$edu tried to reach 0x"
+    sleep 6 # the kernel's limit on such lines: 10 in 5 seconds
+    try run --name tiny-dma --kernel build/guest/tiny-dma.elf --memory 64M --timeout 200 --iommu "$backend" --device $edu \
+        --on-dma-fault stop
+    ok "$backend: a VM that is to be stopped by it is" stopped_by_fault
     echo "# end"
 }
 
