@@ -15,6 +15,7 @@ UDEVDIR    ?= /usr/lib/udev/rules.d
 UNITDIR    ?= /usr/lib/systemd/system
 DESTDIR    ?=
 SAN        ?=
+COV        ?=
 V          ?= 0
 
 VERSION := 0.1.0
@@ -35,8 +36,9 @@ WERROR ?= 0
 C_ALL = -std=gnu11 -D_GNU_SOURCE -Isrc -I. $(WARN) $(if $(filter 1,$(WERROR)),-Werror) \
         -DBERTH_VERSION='"$(VERSION)"' -DBERTH_LIBEXECDIR='"$(LIBEXECDIR)"' \
         -fno-strict-aliasing -fstack-protector-strong \
-        $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(PC_CFLAGS)
-LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now -pthread
+        $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
+        $(if $(COV),-fprofile-instr-generate -fcoverage-mapping) $(PC_CFLAGS)
+LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),-fprofile-instr-generate) -Wl,-z,relro,-z,now -pthread
 
 LAYERS   := base uapi iommu vfio vmm policy manager
 LIB_SRC  := $(sort $(foreach l,$(LAYERS),$(wildcard src/$(l)/*.c)))
@@ -102,6 +104,7 @@ WRAP_test_pci_host := ioctl
 WRAP_test_loader := ioctl
 WRAP_test_vmm_irq := ioctl
 WRAP_test_ioas := ioctl getrlimit setrlimit
+WRAP_test_vfio_device := ioctl
 WRAP_test_ioas_iommufd := ioctl
 WRAP_test_ioas_layout := ioctl
 WRAP_IRQ := berth_irq_alloc_gsi berth_irq_free_gsi berth_irq_set_msi \
@@ -111,6 +114,8 @@ WRAP_test_dev_bars := ioctl berth_dev_irqs_part berth_dev_irqs_read berth_dev_ir
 WRAP_test_vectors := $(WRAP_IRQ)
 WRAP_test_intx := $(WRAP_IRQ)
 WRAP_test_dev_irqs := $(WRAP_IRQ)
+WRAP_test_msix := calloc
+WRAP_test_vfio_config := calloc
 WRAP_VM := ioctl berth_vm_irq berth_vm_mmio berth_vm_pio berth_vm_pci berth_vm_watch_fd berth_vm_unwatch_fd berth_vm_fail
 WRAP_test_passthru := $(WRAP_IRQ) $(WRAP_VM)
 WRAP_test_bind := berth_sysfs_write
@@ -153,7 +158,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(Q)$(CC) $(LD_ALL) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_$*),-Wl,--wrap=$(w)) -o $@ $^ \
 	 $(PC_LIBS) -lcmocka
 
-.PHONY: fuzz-build fuzz-run fuzz-seeds fuzz-merge fuzz-merge-run coverage
+.PHONY: fuzz-build fuzz-run fuzz-seeds fuzz-merge fuzz-merge-run coverage coverage-run
 fuzz-build: $(addprefix $(B)/fuzz/,$(FUZZERS))
 
 fuzz-run: fuzz-build
@@ -168,6 +173,16 @@ fuzz-merge-run: fuzz-build
 
 fuzz-merge: ## add to tests/fuzz/corpus what the last run has found and reaches new code
 	@$(MAKE) --no-print-directory $(FUZZ_CC) fuzz-merge-run
+
+# --- coverage: unit tests and the fuzzers' kept inputs; these files must be covered branch by branch ---
+COVERED := src/vmm/msix.c src/vfio/config.c src/vfio/config_table.c
+# Of the library: not the tests of tools/, nor of the sandbox, which lets nobody write a profile.
+COV_TESTS := $(filter-out %/test_sandbox $(foreach t,$(TESTS),$(if $(OBJ_$(notdir $(t))),$(t))),$(TESTS))
+coverage-run: $(COV_TESTS) fuzz-build
+	@tests/coverage.sh $(B) $(COVERED) -- $(COV_TESTS) $(addprefix $(B)/fuzz/,$(FUZZERS))
+
+coverage: ## branch coverage per file (clang, llvm); fails when the MSI-X or config table is not covered whole
+	@$(MAKE) --no-print-directory CC=clang COV=1 VARIANT=coverage CFLAGS='-O0 -g' coverage-run
 
 unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
 	@tests/run.sh --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
@@ -253,5 +268,5 @@ install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC) $(wildcard tests/fuzz/*.c)))
 -include $(patsubst %.h,$(B)/alone/%.ok.d,$(HEADERS))

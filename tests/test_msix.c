@@ -7,6 +7,15 @@
 
 #include "vmm/msix.h"
 
+static bool no_memory;
+
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size)
+{
+	return no_memory ? NULL : __real_calloc(nr, size);
+}
+
 #define VECTORS 5 /* table 80 bytes, PBA 8 */
 
 struct fixture {
@@ -57,6 +66,44 @@ static void on_commit(void *opaque)
 }
 
 static const struct berth_msix_ops ops = { on_arm, on_hold, on_pending, on_commit };
+
+/* The owner of a table of any size, of which one vector at a time is live. */
+struct many {
+	unsigned int nr, nr_live, last, pending;
+	uint64_t addr;
+	uint32_t data;
+};
+
+static void many_arm(void *opaque, unsigned int n, uint64_t addr, uint32_t data)
+{
+	struct many *m = opaque;
+
+	assert_true(n < m->nr);
+	m->nr_live++;
+	m->last = n;
+	m->addr = addr;
+	m->data = data;
+}
+
+static void many_hold(void *opaque, unsigned int n)
+{
+	struct many *m = opaque;
+
+	assert_int_equal(n, m->last);
+	m->nr_live--;
+}
+
+static bool many_pending(void *opaque, unsigned int n)
+{
+	return ((struct many *)opaque)->pending == n;
+}
+
+static void many_commit(void *opaque)
+{
+	(void)opaque;
+}
+
+static const struct berth_msix_ops many_ops = { many_arm, many_hold, many_pending, many_commit };
 
 static int setup(void **state)
 {
@@ -232,6 +279,101 @@ static void pending_bits_show_masked_vectors_only(void **state)
 	}
 }
 
+static void says_when_there_is_no_memory(void **state)
+{
+	struct berth_msix *m = NULL;
+
+	(void)state;
+	no_memory = true;
+	assert_int_equal(berth_msix_new(&m, 1, &ops, NULL), -ENOMEM);
+	no_memory = false;
+	assert_null(m);
+}
+
+/*
+ * Each vector of each size of table: its words, its mask, where its message goes, its pending bit; and nothing of the
+ * others moves.
+ */
+static void each_of_many_vectors_stands_for_itself(void **state)
+{
+	static const unsigned int sizes[] = { 1, 2, 8, 64, 65, 2048 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct many many = { .nr = sizes[i] };
+		struct berth_msix *m = NULL;
+
+		assert_int_equal(berth_msix_new(&m, sizes[i], &many_ops, &many), 0);
+		berth_msix_set_control(m, BERTH_MSIX_ENABLE);
+		for (unsigned int n = 0; n < sizes[i]; n++) {
+			uint64_t addr = UINT64_C(0x1fee00000) + n * 4, data = n, got = 0;
+
+			berth_msix_table_write(m, n * 16, 8, &addr);
+			berth_msix_table_write(m, n * 16 + 8, 8, &data);
+			assert_int_equal(many.nr_live, 1);
+			assert_int_equal(many.last, n);
+			assert_true(many.addr == addr);
+			assert_int_equal(many.data, n);
+			data |= UINT64_C(1) << 32;
+			berth_msix_table_write(m, n * 16 + 8, 8, &data);
+			assert_int_equal(many.nr_live, 0);
+			many.pending = n;
+			berth_msix_pba_read(m, n / 64 * 8, 8, &got);
+			assert_true(got == UINT64_C(1) << n % 64);
+			berth_msix_table_read(m, n * 16, 8, &got);
+			assert_true(got == addr);
+			berth_msix_table_read(m, n * 16 + 8, 8, &got);
+			assert_true(got == data);
+		}
+		berth_msix_reset(m);
+		for (unsigned int n = 0; n < sizes[i]; n++) {
+			uint64_t got[2];
+
+			berth_msix_table_read(m, n * 16, 8, &got[0]);
+			berth_msix_table_read(m, n * 16 + 8, 8, &got[1]);
+			assert_true(got[0] == 0 && got[1] == UINT64_C(1) << 32);
+		}
+		berth_msix_free(m);
+	}
+}
+
+/* Every offset and every length over table and pending bits of every size, and 64 bytes beyond: legal or nothing at all. */
+static void no_access_of_any_table_leaves_it(void **state)
+{
+	static const unsigned int sizes[] = { 1, 2, 8, 64, 2048 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct many many = { .nr = sizes[i], .pending = sizes[i] };
+		struct berth_msix *m = NULL;
+		uint64_t size = sizes[i] * 16u, pba = (sizes[i] + 63) / 64 * 8;
+
+		assert_int_equal(berth_msix_new(&m, sizes[i], &many_ops, &many), 0);
+		berth_msix_set_control(m, BERTH_MSIX_ENABLE);
+		for (uint64_t at = 0; at < size + 64; at++) {
+			for (unsigned int len = 1; len <= 16; len++) {
+				uint8_t ones[16], got[16] = { 0 };
+				bool ok = model_ok(at, len, size);
+
+				memset(ones, 0xff, sizeof(ones)); /* masks: nothing is armed */
+				berth_msix_table_write(m, at, len, ones);
+				berth_msix_table_read(m, at, len, got);
+				if ((memcmp(got, ones, len) == 0) !=
+				    (!ok || (at % 16 + len <= 12 && at % 16 != 0)))
+					fail_msg("%u vectors, table %#llx+%u", sizes[i],
+						 (unsigned long long)at, len);
+				memset(got, 0, sizeof(got));
+				berth_msix_pba_read(m, at, len, got);
+				if ((got[0] == 0xff) == model_ok(at, len, pba))
+					fail_msg("%u vectors, pending bits %#llx+%u", sizes[i],
+						 (unsigned long long)at, len);
+			}
+		}
+		assert_int_equal(many.nr_live, 0);
+		berth_msix_free(m);
+	}
+}
+
 static void refuses_sizes_that_cannot_be(void **state)
 {
 	struct berth_msix *m = NULL;
@@ -261,6 +403,9 @@ int main(void)
 		T(enabling_many_commits_once),
 		T(pending_bits_show_masked_vectors_only),
 		cmocka_unit_test(refuses_sizes_that_cannot_be),
+		cmocka_unit_test(says_when_there_is_no_memory),
+		cmocka_unit_test(each_of_many_vectors_stands_for_itself),
+		cmocka_unit_test(no_access_of_any_table_leaves_it),
 	};
 
 	return cmocka_run_group_tests_name("vmm/msix", tests, NULL, NULL);

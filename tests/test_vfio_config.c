@@ -14,6 +14,15 @@
 #include "tests/lib/model_config.h"
 #include "vfio/config.h"
 
+static bool no_memory;
+
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size)
+{
+	return no_memory ? NULL : __real_calloc(nr, size);
+}
+
 struct fixture {
 	struct fake_vfio *fake;
 	struct berth_vfio_device *dev;
@@ -597,6 +606,64 @@ static void refuses_a_device_that_does_not_answer(void **state)
 	assert_int_equal(try_make(f, &err), -ENODEV);
 }
 
+static void refuses_what_is_all_ones_or_too_small(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+
+	fake_put32(f->fake, PCI_VENDOR_ID, UINT32_MAX);
+	assert_int_equal(try_make(f, &err), -ENODEV);
+	assert_non_null(strstr(err.text, "reads ff"));
+	berth_vfio_device_close(f->dev);
+	f->fake->region[VFIO_PCI_CONFIG_REGION_INDEX].size = 64;
+	assert_int_equal(try_make(f, NULL), -EPROTO);
+	no_memory = true;
+	assert_int_equal(berth_vfio_config_new(&f->cfg, f->dev, false, NULL), -ENOMEM);
+	no_memory = false;
+	assert_null(f->cfg);
+}
+
+/* Functions of a slot say so; tiny BARs have the least size there is; without power management it is always D0. */
+static void plain_functions_are_shown_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fake->region[0].size = 8;
+	f->dev = fake_vfio_open(f->fake, (struct berth_bdf){ 0, 1, 0, 0 });
+	assert_int_equal(berth_vfio_config_new(&f->cfg, f->dev, true, NULL), 0);
+	assert_int_equal(rd(f, PCI_HEADER_TYPE, 1), 0x80);
+	assert_int_equal(berth_vfio_config_bar(f->cfg, 0)->size, 16);
+	assert_false(berth_vfio_config_mem_on(f->cfg));
+	wr(f, PCI_COMMAND, 2, 3);
+	assert_true(berth_vfio_config_mem_on(f->cfg));
+	assert_true(berth_vfio_config_io_on(f->cfg));
+}
+
+static void two_resizable_bars_have_an_entry_each(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_bar(f->fake, 0, 0x100000, 0);
+	fake_vfio_bar(f->fake, 1, 0x200000, 0);
+	fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_REBAR);
+	fake_put32(f->fake, 0x108, 0x0040);
+	fake_put32(f->fake, 0x110, 0x0141);
+	make(f);
+	assert_int_equal(rd(f, 0x108, 4), 0x0040);
+	assert_int_equal(rd(f, 0x10c, 4), 0x20);
+	assert_int_equal(rd(f, 0x110, 4), 0x0101);
+}
+
+static void an_extended_capability_without_room_is_hidden(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_vfio_ext_cap(f->fake, 0x100, PCI_EXT_CAP_ID_DSN);
+	fake_vfio_ext_cap(f->fake, 0xff0, PCI_EXT_CAP_ID_ERR);
+	make(f);
+	assert_int_equal(rd(f, 0x100, 4), PCI_EXT_CAP_ID_DSN | 1 << 16);
+}
+
 static void refuses_bars_that_make_no_sense(void **state)
 {
 	static const struct {
@@ -911,6 +978,10 @@ int main(void)
 		T(small_config_spaces_end_at_256),
 		cmocka_unit_test(refuses_what_is_no_endpoint),
 		T(refuses_a_device_that_does_not_answer),
+		T(refuses_what_is_all_ones_or_too_small),
+		T(plain_functions_are_shown_as_they_are),
+		T(two_resizable_bars_have_an_entry_each),
+		T(an_extended_capability_without_room_is_hidden),
 		cmocka_unit_test(refuses_bars_that_make_no_sense),
 		T(the_interrupt_pin_follows_what_vfio_has),
 		T(vital_product_data_can_be_read_but_not_written),

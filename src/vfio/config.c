@@ -418,7 +418,7 @@ int berth_vfio_config_new(struct berth_vfio_config **ret, struct berth_vfio_devi
 		return berth_err_set(err, -ENOMEM, "%s: out of memory",
 				     berth_vfio_device_name(dev));
 	cfg->dev = dev;
-	if (!region || region->size < LEGACY_SIZE)
+	if (region->size < LEGACY_SIZE) /* that there is one was seen when the device was opened */
 		return berth_err_set(err, -EPROTO, "%s: its config space is smaller than 256 bytes",
 				     berth_vfio_device_name(dev));
 	cfg->size = region->size < SIZE ? LEGACY_SIZE : SIZE;

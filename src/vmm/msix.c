@@ -97,22 +97,12 @@ static bool settle(struct berth_msix *msix, unsigned int n, bool changed)
 	return true;
 }
 
-static void write_word(struct entry *e, enum word word, uint32_t v)
+static void write_word(struct entry *e, unsigned int word, uint32_t v)
 {
-	switch (word) {
-	case ADDR_LO:
-		e->word[word] = v & ~3u; /* 7.7.2.5.1: dword aligned */
-		break;
-	case CONTROL:
-		e->word[word] = v & VECTOR_MASKED;
-		break;
-	case ADDR_HI:
-	case DATA:
-		e->word[word] = v;
-		break;
-	case NR_WORDS:
-		break;
-	}
+	/* 7.7.2.5.1: the address is dword aligned */
+	static const uint32_t kept[NR_WORDS] = { ~3u, ~0u, ~0u, VECTOR_MASKED };
+
+	e->word[word] = v & kept[word];
 }
 
 void berth_msix_table_write(struct berth_msix *msix, uint64_t offset, unsigned int len,
