@@ -6,7 +6,7 @@ dir=$1 name=$2 kept=$here/corpus/$2
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$kept" "$dir/corpus/$name"
-"$dir/$name" -merge=1 -timeout=5 "$tmp" "$kept" "$dir/corpus/$name" >"$dir/$name.merge.log" 2>&1
+"$dir/$name" -merge=1 -use_counters=0 -timeout=5 "$tmp" "$kept" "$dir/corpus/$name" >"$dir/$name.merge.log" 2>&1
 rm -rf "$kept"
 mv "$tmp" "$kept"
 mkdir "$tmp"

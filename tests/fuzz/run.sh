@@ -10,7 +10,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stack
 
 fuzz() { # FUZZER MAX_LEN SEEDS
     local name=$1 max=$2 seeds=${3//,/ } kept=$here/corpus/$1 new=$dir/corpus/$1 log=$dir/$1.log
-    local common="-max_len=$max -timeout=5 -rss_limit_mb=1024 -artifact_prefix=$dir/$1-"
+    local common="-max_len=$max -len_control=0 -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$dir/$1-"
     mkdir -p "$new"
     # shellcheck disable=SC2086
     [ -z "$seeds" ] || cp $seeds "$new"
