@@ -214,8 +214,8 @@ static void a_root_port_completes_what_all_of_its_functions_can_use(void **state
 	add(m, both, 0);
 	add(m, both, 1);
 	add(m, none, 0);
-	berth_pci_slot_atomics(both, 7);
 	berth_pci_slot_atomics(both, 5);
+	berth_pci_slot_atomics(both, 7);
 	assert_int_equal(berth_pci_host_assign(m->host, NULL), 0);
 	/* Device Capabilities 2 at 50h + 24h: bits 7, 8, 9 */
 	assert_int_equal(cfg(m, 0, 1, 0, 0x74, 4) & 0x380, 0x280);
