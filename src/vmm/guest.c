@@ -159,6 +159,8 @@ void berth_guest_free(struct berth_guest *g)
 {
 	if (!g)
 		return;
+	for (unsigned int i = 0; i < g->nr_devices; i++)
+		berth_passthru_stop(g->devices[i]);
 	while (g->nr_devices)
 		berth_passthru_free(g->devices[--g->nr_devices]);
 	berth_barspace_free(g->space);

@@ -89,7 +89,7 @@ static void wake_up(struct berth_passthru *pt)
 				       2);
 }
 
-static void put_to_sleep(struct berth_passthru *pt)
+void berth_passthru_stop(struct berth_passthru *pt)
 {
 	berth_vfio_device_config_write(pt->dev, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
 }
@@ -165,7 +165,7 @@ static int make(struct berth_passthru *pt, const struct berth_passthru_config *c
 static void unmake(struct berth_passthru *pt)
 {
 	berth_dev_irqs_free(pt->irqs);
-	put_to_sleep(pt);
+	berth_passthru_stop(pt);
 	berth_dev_bars_free(pt->bars);
 	berth_vfio_config_free(pt->cfg);
 	free(pt);

@@ -57,6 +57,11 @@ int berth_passthru_new(struct berth_passthru **ret, struct berth_vm *vm,
 /* Descriptors that berth_passthru_new() will open for this device. */
 unsigned int berth_passthru_nr_fds(struct berth_vfio_device *dev);
 
+/*
+ * After the vCPUs have ended: bus mastering and decoding off. For all functions of a VM before the first one is freed: what
+ * one of them still writes must not find the BAR of another one gone.
+ */
+void berth_passthru_stop(struct berth_passthru *pt);
 /* After the vCPUs have ended: interrupts off, bus mastering off, memory slots gone, device closed. Takes NULL. */
 void berth_passthru_free(struct berth_passthru *pt);
 BERTH_DEFINE_CLEANUP(struct berth_passthru *, berth_passthru_free);
