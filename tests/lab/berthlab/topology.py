@@ -44,12 +44,12 @@ class Machine:
         self.args += ["-drive", f"if=none,id={name},file={path},format=raw,cache=unsafe,discard=unmap"]
 
 
-def iommu(m, intremap=True):
+def iommu(m, *options, intremap=True):
     """With interrupt remapping the lab host's local APICs can be in x2APIC mode, as on today's machines: reached by MSRs,
     which spares them what README.md says of --smp. With -icount QEMU cannot do such MSRs ("Bad icount read").
     """
     remapping = "intremap=off" if not intremap else "intremap=on" if m.icount else "intremap=on,eim=on"
-    m.device("intel-iommu,device-iotlb=on,caching-mode=on", remapping)
+    m.device("intel-iommu,device-iotlb=on,caching-mode=on", remapping, *options)
 
 
 def host_devices(m):
@@ -157,7 +157,7 @@ def ivshmem(m, n, size):
 
 def big(m):
     """igb, edu, and two devices with 64 GiB and 256 GiB of memory behind one BAR"""
-    iommu(m, "intremap=on", "aw-bits=48")
+    iommu(m, "aw-bits=48")
     host_devices(m)
     igb(m)
     ivshmem(m, 0, "64G")
