@@ -280,14 +280,15 @@ static void check_reset(const struct berth_manager *m, const struct berth_unit *
 
 	if (*dev->reset_methods || berth_sysfs_exists(m->host, "bus/pci/devices/%s/reset", bdf))
 		return;
-	other = bystander(m, unit, dev);
-	if (dev->is_vf)
+	if (dev->is_vf) {
 		snprintf(why, sizeof(why), "it is a virtual function");
-	else if (other)
+	} else if (dev->has_parent) {
+		other = bystander(m, unit, dev);
+		if (!other)
+			return;
 		snprintf(why, sizeof(why), "%s shares its bus but not its group",
 			 BERTH_BDF_STR(other->bdf));
-	else if (dev->has_parent)
-		return;
+	}
 	found(f, BERTH_SAFETY_NO_RESET, dev->bdf,
 	      "%s: the kernel knows no way to reset it, and %s: nothing would clear what one user "
 	      "leaves in it for the next; if its reset_method was emptied, write \"default\" to it",
