@@ -18,7 +18,6 @@
 #define BERTH_IOMMU_IOAS_MAP	     _IO(';', 0x85)
 #define BERTH_IOMMU_IOAS_UNMAP	     _IO(';', 0x86)
 #define BERTH_IOMMU_OPTION	     _IO(';', 0x87)
-#define BERTH_IOMMU_IOAS_MAP_FILE    _IO(';', 0x8f) /* Linux 6.13 */
 
 /* IOAS_ALLOC: a new, empty address space; its id is an output. */
 struct berth_iommu_ioas_alloc {
@@ -62,18 +61,6 @@ struct berth_iommu_ioas_map {
 	uint64_t iova;
 };
 _Static_assert(sizeof(struct berth_iommu_ioas_map) == 40, "struct iommu_ioas_map");
-
-/* IOAS_MAP_FILE: of a memfd, or of a dma-buf (Linux 6.19). ENOTTY on older kernels. */
-struct berth_iommu_ioas_map_file {
-	uint32_t size;
-	uint32_t flags;
-	uint32_t ioas_id;
-	int32_t fd;
-	uint64_t start; /* offset in the file */
-	uint64_t length;
-	uint64_t iova;
-};
-_Static_assert(sizeof(struct berth_iommu_ioas_map_file) == 40, "struct iommu_ioas_map_file");
 
 /* IOAS_UNMAP: whole mappings only; length out is what was unmapped. */
 struct berth_iommu_ioas_unmap {
