@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# BARs on real VFIO, KVM and IOMMU: moved a thousand times each, also where they cannot be; peer-to-peer DMA of one device
+# BARs on real VFIO, KVM and IOMMU: moved (BARS_MOVES times each, a thousand if there is time), also where they cannot be; peer-to-peer DMA of one device
 # into another one's BAR, with and without leave, and the IOMMU's tables agreeing; option ROM; 64 and 256 GiB.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -16,7 +16,7 @@ show() { # the guest's own checks
     tr -d '\r' <"$t/out" | grep -E '^(not )?ok - '
 }
 
-# Is IOVA $2 mapped for device $1? The tables have page frame numbers.
+# Does a mapping of device $1 begin at IOVA $2? The tables have page frame numbers, of large pages the first.
 mapped() {
     grep -rhqi "^0x$(printf '%013x' $(($2 >> 12)))" "$tables/0000:$1"
 }
@@ -61,7 +61,7 @@ inside_p2p() {
     if [ -d "$tables/0000:03:00.0" ]; then
         ok "the IOMMU has the BAR where the guest has it ($here)" mapped 03:00.0 "$here"
         ok "and no longer where it was ($gone)" eval "! mapped 03:00.0 $gone"
-        ok "and guest RAM" mapped 03:00.0 0x100000
+        ok "and guest RAM, from its start" mapped 03:00.0 0
     fi
     ok "no BAR was lost to the other devices" [ "$(grep -c 'no peer-to-peer' "$t/err")" -eq 0 ]
     ok "it is told to stop" "$berth" vm stop t1
