@@ -163,7 +163,8 @@ static int kernel_hot_reset(void *ctx, const int32_t *group_fds, size_t nr)
 		return -ENOMEM;
 	reset->argsz = (uint32_t)size;
 	reset->count = (uint32_t)nr;
-	memcpy(reset->group_fds, group_fds, nr * sizeof(*group_fds));
+	if (nr) /* none with iommufd, and then no list either */
+		memcpy(reset->group_fds, group_fds, nr * sizeof(*group_fds));
 	return ioctl(fd_of(ctx), VFIO_DEVICE_PCI_HOT_RESET, reset) < 0 ? -errno : 0;
 }
 
