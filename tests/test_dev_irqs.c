@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
@@ -330,6 +332,34 @@ static void pending_bits_outside_of_their_bar_are_done_without(void **state)
 	assert_int_equal(berth_dev_irqs_part(f->irqs, BERTH_MSIX_TABLE, 2).size, 0);
 }
 
+static unsigned int lines_in(int fd)
+{
+	char buf[8192];
+	ssize_t n = pread(fd, buf, sizeof(buf), 0);
+	unsigned int lines = 0;
+
+	assert_true(n >= 0 && n < (ssize_t)sizeof(buf));
+	for (ssize_t i = 0; i < n; i++)
+		lines += buf[i] == '\n';
+	return lines;
+}
+
+/* What fails whenever the guest tries is said ten times, and then no more. */
+static void a_guest_cannot_flood_the_log(void **state)
+{
+	struct fixture *f = *state;
+	int saved = dup(2), log = memfd_create("log", MFD_CLOEXEC);
+
+	f->fake->irq[MSIX].fail = -ENOSPC;
+	assert_true(dup2(log, 2) == 2);
+	for (unsigned int i = 0; i < 1000; i++)
+		set_msix(f, i % 2 == 0);
+	assert_true(dup2(saved, 2) == 2);
+	assert_int_equal(lines_in(log), 10);
+	close(saved);
+	close(log);
+}
+
 /* Everything at random: enable bits, masks, messages, resets, and interrupts all the while. */
 static void in_any_order_every_interrupt_is_seen_exactly_once(void **state)
 {
@@ -405,6 +435,7 @@ int main(void)
 		T_UNPLUGGED(a_table_without_interrupts_is_not_the_guests_either),
 		T_UNPLUGGED(the_whole_table_of_the_device_is_kept),
 		T_UNPLUGGED(pending_bits_outside_of_their_bar_are_done_without),
+		T(a_guest_cannot_flood_the_log),
 		T(in_any_order_every_interrupt_is_seen_exactly_once),
 		T_NORES(in_any_order_every_interrupt_is_seen_exactly_once),
 	};

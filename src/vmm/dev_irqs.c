@@ -19,7 +19,8 @@
 #include "vmm/msix.h"
 #include "vmm/vectors.h"
 
-#define NR_BARS 6u
+#define NR_BARS	 6u
+#define MAX_TOLD 10u
 
 /* How interrupts reach the guest; the three exclude each other. */
 enum irq_mode { IRQ_NONE, IRQ_INTX, IRQ_MSI, IRQ_MSIX };
@@ -34,13 +35,21 @@ struct berth_dev_irqs {
 	struct berth_range table, pba; /* in their BARs; empty without */
 	pthread_mutex_t lock;	       /* guards what follows, and msix */
 	enum irq_mode mode;
-	unsigned int msi_nr; /* vectors in use in mode IRQ_MSI */
+	unsigned int msi_nr;  /* vectors in use in mode IRQ_MSI */
+	unsigned int nr_told; /* lines in the log */
 };
 
-/* The guest goes on without what failed; the line in the log says what that is. */
-static void shrug(const struct berth_dev_irqs *irqs, const char *what, const struct berth_err *err)
+/*
+ * The guest goes on without what failed; the line in the log says what that is. Guests can make it fail again and again:
+ * the first few lines say all there is to say.
+ */
+static void shrug(struct berth_dev_irqs *irqs, const char *what, const struct berth_err *err)
 {
-	log_warn("%s: %s: %s", berth_vfio_device_name(irqs->dev), what, err->text);
+	if (irqs->nr_told == MAX_TOLD)
+		return;
+	irqs->nr_told++;
+	log_warn("%s: %s: %s%s", berth_vfio_device_name(irqs->dev), what, err->text,
+		 irqs->nr_told == MAX_TOLD ? "; not reported from now on" : "");
 }
 
 static void msix_arm(void *opaque, unsigned int n, uint64_t addr, uint32_t data)
