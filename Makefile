@@ -60,7 +60,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-format check-layers check-headers install man demo guest labhost lab-kernel FORCE
+.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-devices check-format check-layers check-headers install man demo guest labhost lab-kernel FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
@@ -185,7 +185,7 @@ coverage: ## branch coverage per file (clang, llvm); fails when the MSI-X or con
 	@$(MAKE) --no-print-directory CC=clang COV=1 VARIANT=coverage CFLAGS='-O0 -g' coverage-run
 
 unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
-	@tests/run.sh --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
+	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
 check-layers: ## who may include whom (docs/architecture.md)
 	@tests/layers.sh
@@ -232,10 +232,13 @@ $(LABHOST): $(B)/lab/%: $(B)/tests/lab/host/%.o $(LIB)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
 
 check-lab: $(PROGS) guest labhost ## the tests that run in the lab (real VFIO, real KVM)
-	@tests/run.sh --progs $(B) $(wildcard tests/lab/t_*.sh)
+	@tests/run.sh --jobs $$(nproc) --progs $(B) $(wildcard tests/lab/t_*.sh)
 
 lab-kernel: ## build the lab's kernel with iommufd, once (tens of minutes)
 	@tests/lab/lab kernel
+
+check-devices: $(PROGS) guest ## every kind of device over type1 and iommufd, as a table (needs lab-kernel)
+	@BERTH_BUILD=$(abspath $(B)) tests/lab/check-devices.sh
 
 demo: ## the main job end to end, in the lab
 	@$(MAKE) --no-print-directory deps

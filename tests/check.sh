@@ -25,11 +25,11 @@ tally_one() { # COMMAND…: a check without a count of its own is one test
     if "$@"; then echo "1 0 0" >>"$BERTH_TALLY"; else echo "0 1 0" >>"$BERTH_TALLY"; return 1; fi
 }
 
-# The lab's kernel with iommufd is built once, and only when there is time: the gate has 60 minutes, its lab tests take 20.
+# The lab's kernel with iommufd is built once, and only when there is time: the gate has 60 minutes, its lab tests take 15.
 # Without it the tests that need it say so and count as skipped.
 lab_kernel() {
     tests/lab/lab kernel --cached && return
-    if [ $SECONDS -ge 1200 ]; then
+    if [ $SECONDS -ge 720 ]; then
         echo "lab kernel: not built, $SECONDS s of the gate have passed; tests over iommufd will be skipped"
         return
     fi

@@ -91,13 +91,18 @@ def make_cache():
     os.makedirs(os.path.join(folder(), "kernel"), exist_ok=True)
 
 
+def places():
+    """The lock files of labs that may run at the same time: one for each CPU."""
+    return [os.path.join(folder(), f"run.{i}.lock") for i in range(os.cpu_count() or 1)]
+
+
 def setup(refresh=False):
     """Install QEMU and its like if missing, and fill the cache. Does nothing when all is there."""
     make_cache()
-    lock_file = os.path.join(folder(), "run.lock")
-    if not os.path.exists(lock_file):
-        os.close(os.open(lock_file, os.O_CREAT))
-        os.chmod(lock_file, 0o666)  # for every user of this machine
+    for path in places():
+        if not os.path.exists(path):
+            os.close(os.open(path, os.O_CREAT))
+            os.chmod(path, 0o666)  # for every user of this machine
     with open(os.path.join(folder(), "setup.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if refresh or not os.path.exists(os.path.join(folder(), "busybox")):
