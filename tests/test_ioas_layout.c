@@ -169,10 +169,8 @@ static void lay_out(struct machine *m, enum berth_ioas_kind kind)
 	m->device.f.ops = &dev_ops;
 	m->device.f.name = "0000:03:00.0";
 	m->device.regs[0] = 0x12348086;
-	m->device.f.bars[0] =
-		(struct berth_pci_bar){ .size = GIB, .is64 = true, .prefetch = true };
-	m->device.f.bars[2] =
-		(struct berth_pci_bar){ .size = GIB, .is64 = true, .prefetch = true };
+	m->device.f.bars[0] = (struct berth_pci_bar){ .size = GIB, .is64 = true, .prefetch = true };
+	m->device.f.bars[2] = (struct berth_pci_bar){ .size = GIB, .is64 = true, .prefetch = true };
 	m->device.f.bars[4] =
 		(struct berth_pci_bar){ .size = GIB / 4, .is64 = true, .prefetch = true };
 	assert_int_equal(berth_pci_host_add_slot(m->host, &slot, NULL), 0);
