@@ -46,10 +46,11 @@ static int answer_ranges(struct berth_iommu_ioas_iova_ranges *get)
 	k.nr_asked++;
 	get->num_iovas = k.nr_ranges;
 	get->out_iova_alignment = k.alignment;
-	memcpy((void *)(uintptr_t)get->allowed_iovas, k.ranges,
-	       (room < k.nr_ranges ? room : k.nr_ranges) * sizeof(*k.ranges));
-	if (room >= k.nr_ranges)
+	if (room >= k.nr_ranges) {
+		memcpy((void *)(uintptr_t)get->allowed_iovas, k.ranges,
+		       k.nr_ranges * sizeof(*k.ranges));
 		return 0;
+	}
 	k.nr_ranges += k.grows;
 	k.grows = 0;
 	errno = EMSGSIZE;
