@@ -3,6 +3,7 @@
  * berth vm: what runs, and how to end it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static const char help[] =
 	"resume let one go on that 'berth run --on-error pause' has paused\n"
 	"\n"
 	"-o, --output COLS  choose from name,pid,cpus,memory,devices,uptime,vmm_pid,uid,kernel,iommu,\n"
-	"                   hugepages,numa_node,devices_ms,memory_ms,ready_ms\n";
+	"                   hugepages,numa_node,devices_ms,memory_ms,ready_ms,state\n";
 
 #define WAIT_S 60 /* for stop and kill: BERTH_VM_STOP_MS, BERTH_VM_DIE_MS, and giving back */
 
@@ -58,6 +59,7 @@ static const struct berth_out_col cols[] = {
 	{ "devices_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "memory_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
 	{ "ready_ms", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "state", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "kernel", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "iommu", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 };
@@ -66,6 +68,28 @@ static void add_time(struct berth_out_row *row, const char *key, uint64_t ms)
 {
 	if (ms)
 		berth_out_num(row, key, (int64_t)ms);
+}
+
+/* As the kernel has berth-vmm: one that is paused has had SIGSTOP. proc(5), stat: the state follows the name in brackets. */
+static const char *state_of(pid_t vmm)
+{
+	char path[32], stat[256];
+	const char *end;
+	ssize_t n;
+	int fd;
+
+	if (!vmm)
+		return "starting";
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)vmm);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return NULL;
+	stat[n] = '\0';
+	end = strrchr(stat, ')');
+	return end && strncmp(end, ") T", 3) == 0 ? "paused" : "running";
 }
 
 static void add_row(struct berth_out *out, const struct berth_vm_info *info)
@@ -94,6 +118,7 @@ static void add_row(struct berth_out *out, const struct berth_vm_info *info)
 	add_time(row, "devices_ms", info->devices_ms);
 	add_time(row, "memory_ms", info->memory_ms);
 	add_time(row, "ready_ms", info->ready_ms);
+	berth_out_str(row, "state", state_of(info->vmm_pid));
 	berth_out_str(row, "kernel", info->kernel);
 	berth_out_str(row, "iommu", *info->iommu ? info->iommu : NULL);
 }
@@ -143,7 +168,7 @@ static int do_info(const struct berth_cmd *cmd, struct berth_host *host, const s
 		cmd, o,
 		o->columns ?
 			o->columns :
-			"name,pid,vmm_pid,uid,cpus,memory,hugepages,numa_node,uptime,devices_ms,"
+			"name,state,pid,vmm_pid,uid,cpus,memory,hugepages,numa_node,uptime,devices_ms,"
 			"memory_ms,ready_ms,kernel,iommu,devices",
 		&info, 1);
 }

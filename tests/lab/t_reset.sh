@@ -215,6 +215,8 @@ errors() {
     ok "an uncorrectable error: the VM is paused" wait_for paused
     vmm=$("$berth" vm info h --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["vms"][0]["vmm_pid"])')
     ok "its process is stopped" grep -q "^State:.T" "/proc/$vmm/status"
+    "$berth" vm info h --json >"$t/vm"
+    ok "berth vm info says so" [ "$(json vm 'd["vms"][0]["state"]')" = paused ]
     try vm resume h
     ok "berth vm resume" [ $status -eq 0 ]
     ok "lets it go on" wait_for grep -q "^State:.[SR]" "/proc/$vmm/status"
