@@ -203,8 +203,8 @@ unplug() {
 
 # --- errors
 
-aer() { # NAME: of an error that NVMe reports. Whoever had it may have switched reporting off
-    setpci -s $nvme CAP_EXP+8.w=000f
+aer() { # NAME: of an error that NVMe reports. QEMU wants both, SERR# and the PCIe bits
+    setpci -s $nvme COMMAND=100:100 CAP_EXP+8.w=000f
     $LAB_QMP hmp "pcie_aer_inject_error nvme0 $1" >/dev/null
 }
 
