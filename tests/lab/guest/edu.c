@@ -12,6 +12,7 @@
  *	edu intx [N]	N interrupts by INTx, through uio_pci_generic, which must be loaded
  *	edu move [N]	the BAR N times to another place, also over RAM and with decoding off
  *	edu read N	N reads of a register; says how many milliseconds that took
+ *	edu write N	N writes of a register; likewise
  *	edu spin MS	a loop without them, for so many milliseconds
  *
  * Prints "ok - …" or "not ok - …"; exit status 1 for the latter.
@@ -448,6 +449,16 @@ static void do_read(unsigned long n)
 		now_ms() - start);
 }
 
+static void do_write(unsigned long n)
+{
+	unsigned long start = now_ms();
+
+	for (unsigned long i = 0; i < n; i++)
+		wr(REG_INVERT, (uint32_t)i);
+	verdict(rd(REG_INVERT) == ~(uint32_t)(n - 1), "%lu writes of a register in %lu ms", n,
+		now_ms() - start);
+}
+
 static void do_spin(unsigned long ms)
 {
 	unsigned long start = now_ms(), turns = 0;
@@ -481,6 +492,8 @@ int main(int argc, char **argv)
 		do_move(n);
 	else if (!strcmp(verb, "read"))
 		do_read(n);
+	else if (!strcmp(verb, "write"))
+		do_write(n);
 	else if (!strcmp(verb, "spin"))
 		do_spin(n);
 	else
