@@ -15,6 +15,7 @@ module=$(find /lib/modules -name 'e1000e.ko*')
 for mode in '0 IO-APIC INTx' '1 IO-APIC MSI-to-INTx' '2 PCI-MSIX- MSI-X' '0 IO-APIC INTx-again' '2 PCI-MSIX- MSI-X-again'; do
     # shellcheck disable=SC2086
     set -- $mode
+    echo "row e1000e-$3 e1000e"
     rmmod e1000e
     insmod "$module" "IntMode=$1"
     ok "$3: DHCP lease" udhcpc -i eth0 -n -q -t 10
