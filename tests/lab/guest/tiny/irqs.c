@@ -5,8 +5,8 @@
 #define ROUNDS 3
 #define COUNT  10000
 #define VECTOR 0x50
-#define PAUSE                                                                                      \
-	2000000000ull /* ticks of the TSC: long enough to be heard outside, and for counters to be read there */
+/* Ticks of the TSC: long enough to be heard outside, and for counters to be read there. */
+#define PAUSE 300000000ull
 
 static uint32_t bar;
 
