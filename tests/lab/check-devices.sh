@@ -129,7 +129,8 @@ for name, r in rows.items():
         good, bad = r[iommu]
         passed, failed = passed + good, failed + bad
         cells.append(f"{good} of {good + bad}" if good + bad else "-")
-    print(f"{name:<26} {r['driver']:<26} {cells[0]:>12} {cells[1]:>12}")
+    if cells != ["-", "-"]:
+        print(f"{name:<26} {r['driver']:<26} {cells[0]:>12} {cells[1]:>12}")
 print(f"{passed} passed, {failed} failed, 0 skipped")
 sys.exit(failed > 0 or passed < 60)
 PYTHON
