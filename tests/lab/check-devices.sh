@@ -76,7 +76,7 @@ trap 'rm -rf "$t"' EXIT
 $here/guest-initrd --kernel-modules igb,nvme,bochs,snd-hda-intel,snd-hda-codec-generic,uio_pci_generic \
     --add build/guest/edu:/bin/edu --run $here/guest-passthru.sh -o "$t/usual.img" || exit 1
 for verb in type1:peer iommufd:nopeer; do
-    initrd peer-${verb%:*} "echo 'row edu-to-GPU-peer-to-peer -'
+    initrd peer-${verb%:*} "echo 'row edu-to-GPU-DMA-${verb#*:} -'
 edu ${verb#*:} \$((\$(bar address 1234:1111 0) + 0x200000))" --add build/guest/edu:/bin/edu --add build/guest/bar:/bin/bar || exit 1
 done
 $here/guest-initrd --kernel-modules e1000e --run $here/guest-irq-modes.sh -o "$t/modes.img" || exit 1
