@@ -128,11 +128,11 @@ static void everything_that_can_be_said_is_read(void **state)
 	assert_string_equal(f->policy->rules[0].name, "r");
 	assert_int_equal(f->policy->rules[0].priority, 100);
 	assert_string_equal(f->policy->rules[0].vms[1], "t1");
-	assert_int_equal(f->policy->rules[0].resource, BERTH_RESOURCE_POOL);
+	assert_int_equal(f->policy->rules[0].resource.kind, BERTH_RESOURCE_POOL);
 	assert_null(f->policy->rules[1].name);
 	assert_null(f->policy->rules[1].vms);
 	assert_int_equal(f->policy->rules[1].effect, BERTH_EFFECT_DENY);
-	assert_int_equal(f->policy->rules[1].resource, BERTH_RESOURCE_MATCH);
+	assert_int_equal(f->policy->rules[1].resource.kind, BERTH_RESOURCE_MATCH);
 	assert_int_equal(f->policy->nr_warnings, 1);
 	assert_non_null(
 		strstr(f->policy->warnings[0], "a.json:6:5: /devices/1: bus numbers change"));

@@ -201,10 +201,10 @@ static char *devices_that_fit(const struct scene *s, const struct berth_match *m
 
 	for (size_t i = 0; i < s->sheet->nr; i++) {
 		const struct berth_facts *facts = &s->sheet->items[i];
-		enum berth_tri fits =
-			match ? berth_match_eval(match, facts, NULL) :
-			pool  ? berth_pool_has(s->policy, pool, facts) :
-				berth_rule_reaches(s->policy, rule, facts, &(const char *){ 0 });
+		enum berth_tri fits = match ? berth_match_eval(match, facts, NULL) :
+				      pool  ? berth_pool_has(s->policy, pool, facts) :
+					      berth_selector_fits(s->policy, &rule->resource, facts,
+								  &(const char *){ 0 });
 
 		if (fits == BERTH_YES)
 			append_word(&text, facts->bdf);

@@ -134,49 +134,6 @@ static enum berth_tri fits_vm(const struct berth_rule *rule, const char *vm)
 	return BERTH_NO;
 }
 
-static enum berth_tri fits_name(const struct berth_policy *policy, enum berth_resource kind,
-				const char *name, const struct berth_facts *facts,
-				const char **ret_term)
-{
-	switch (kind) {
-	case BERTH_RESOURCE_DEVICE:
-		return berth_match_eval(berth_policy_device(policy, name)->match, facts, ret_term);
-	case BERTH_RESOURCE_CLASS:
-		return berth_match_eval(berth_policy_class(policy, name)->match, facts, ret_term);
-	case BERTH_RESOURCE_POOL:
-		*ret_term = NULL;
-		return berth_pool_has(policy, berth_policy_pool(policy, name), facts);
-	case BERTH_RESOURCE_MATCH:
-		break;
-	}
-	assert(!"a match has no names");
-	return BERTH_UNKNOWN;
-}
-
-enum berth_tri berth_rule_reaches(const struct berth_policy *policy, const struct berth_rule *rule,
-				  const struct berth_facts *facts, const char **ret_term)
-{
-	enum berth_tri all = BERTH_NO;
-
-	if (rule->resource == BERTH_RESOURCE_MATCH)
-		return berth_match_eval(rule->match, facts, ret_term);
-	*ret_term = NULL;
-	for (char **name = rule->names; *name; name++) {
-		const char *term;
-		enum berth_tri one = fits_name(policy, rule->resource, *name, facts, &term);
-
-		if (one == BERTH_YES) {
-			*ret_term = NULL;
-			return BERTH_YES;
-		}
-		if (one == BERTH_UNKNOWN || all == BERTH_NO)
-			*ret_term = term;
-		if (one == BERTH_UNKNOWN)
-			all = BERTH_UNKNOWN;
-	}
-	return all;
-}
-
 struct candidates {
 	const struct berth_rule *allow; /* the strongest that matches */
 	const struct berth_rule *deny;	/* the first that matches */
@@ -211,7 +168,8 @@ static struct candidates try_rules(const struct berth_policy *policy,
 		const struct berth_rule *rule = &policy->rules[i];
 		const char *term;
 		enum berth_tri vm_fits = fits_vm(rule, vm);
-		enum berth_tri device_fits = berth_rule_reaches(policy, rule, facts, &term);
+		enum berth_tri device_fits =
+			berth_selector_fits(policy, &rule->resource, facts, &term);
 
 		note(trace, &(struct berth_check){
 				    .what = "rule",

@@ -33,10 +33,6 @@ const char *berth_reason_name(enum berth_reason reason);
 /* "allow", "deny" */
 const char *berth_effect_name(enum berth_effect effect);
 
-/* Is the device among those that a rule speaks of? @ret_term: the attribute that decided against it, or NULL. */
-enum berth_tri berth_rule_reaches(const struct berth_policy *policy, const struct berth_rule *rule,
-				  const struct berth_facts *facts, const char **ret_term);
-
 struct berth_verdict {
 	bool allow;
 	enum berth_reason reason;

@@ -209,7 +209,8 @@ static int check_whole(struct berth_policy *policy, struct berth_err *err)
 	for (size_t i = 0; i < policy->nr_rules && r == 0; i++) {
 		const struct berth_rule *rule = &policy->rules[i];
 
-		r = check_refs(policy, &rule->origin, rule->resource, rule->names, err);
+		r = check_refs(policy, &rule->origin, rule->resource.kind, rule->resource.names,
+			       err);
 	}
 	return r;
 }

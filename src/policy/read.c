@@ -386,16 +386,16 @@ static int load_resource(const struct berth_json_at *at, struct berth_rule *rule
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(named); i++) {
-		r = load_texts(&resource, named[i].key, check_name, &rule->names, err);
+		r = load_texts(&resource, named[i].key, check_name, &rule->resource.names, err);
 		if (r != BERTH_ABSENT) {
-			rule->resource = named[i].kind;
+			rule->resource.kind = named[i].kind;
 			return r;
 		}
 	}
-	rule->resource = BERTH_RESOURCE_MATCH;
-	r = load_match(&resource, "match", &rule->match, err);
+	rule->resource.kind = BERTH_RESOURCE_MATCH;
+	r = load_match(&resource, "match", &rule->resource.match, err);
 	/* { "any_device": true } is itself a match */
-	return r == BERTH_ABSENT ? berth_match_load(&resource, &rule->match, err) : r;
+	return r == BERTH_ABSENT ? berth_match_load(&resource, &rule->resource.match, err) : r;
 }
 
 static int load_effect(const struct berth_json_at *at, struct berth_rule *rule,

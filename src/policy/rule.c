@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "policy/rule.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,12 @@ static void free_texts(char **texts)
 	for (char **t = texts; t && *t; t++)
 		free(*t);
 	free(texts);
+}
+
+static void free_selector(struct berth_selector *selector)
+{
+	free_texts(selector->names);
+	berth_match_free(selector->match);
 }
 
 static void free_entries(struct berth_group_entry *entries, size_t nr)
@@ -41,10 +48,77 @@ static void free_rules(struct berth_rule *rules, size_t nr)
 		free(rules[i].name);
 		free(rules[i].origin.pointer);
 		free_texts(rules[i].vms);
-		free_texts(rules[i].names);
-		berth_match_free(rules[i].match);
+		free_texts(rules[i].tenants);
+		free_selector(&rules[i].resource);
 	}
 	free(rules);
+}
+
+static void free_tenants(struct berth_tenant_entry *tenants, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		for (size_t q = 0; q < tenants[i].nr_quotas; q++) {
+			free(tenants[i].quotas[q].of);
+			free(tenants[i].quotas[q].origin.pointer);
+		}
+		free(tenants[i].quotas);
+		free(tenants[i].name);
+		free(tenants[i].origin.pointer);
+		free_texts(tenants[i].vms);
+		free_texts(tenants[i].users);
+	}
+	free(tenants);
+}
+
+static void free_protects(struct berth_protect_entry *protects, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		free(protects[i].name);
+		free(protects[i].origin.pointer);
+		berth_match_free(protects[i].match);
+	}
+	free(protects);
+}
+
+static void free_taints(struct berth_taint_entry *taints, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		free(taints[i].taint);
+		free(taints[i].origin.pointer);
+		free_selector(&taints[i].resource);
+	}
+	free(taints);
+}
+
+static void free_sriovs(struct berth_sriov_entry *sriovs, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		free(sriovs[i].pf);
+		free(sriovs[i].origin.pointer);
+	}
+	free(sriovs);
+}
+
+static void free_claim(struct berth_claim_entry *claim)
+{
+	for (size_t i = 0; i < claim->nr_requests; i++) {
+		free(claim->requests[i].name);
+		free(claim->requests[i].origin.pointer);
+		free_selector(&claim->requests[i].resource);
+	}
+	for (size_t i = 0; i < claim->nr_constraints; i++) {
+		free(claim->constraints[i].attribute);
+		free(claim->constraints[i].origin.pointer);
+		free_texts(claim->constraints[i].of);
+	}
+	for (size_t i = 0; i < claim->nr_alternatives; i++)
+		free(claim->alternatives[i].origin.pointer);
+	free(claim->requests);
+	free(claim->constraints);
+	free(claim->alternatives);
+	free(claim->vm);
+	free(claim->origin.pointer);
+	free_texts(claim->tolerate);
 }
 
 void berth_policy_free(struct berth_policy *policy)
@@ -55,6 +129,15 @@ void berth_policy_free(struct berth_policy *policy)
 	free_entries(policy->classes, policy->nr_classes);
 	free_pools(policy->pools, policy->nr_pools);
 	free_rules(policy->rules, policy->nr_rules);
+	free_tenants(policy->tenants, policy->nr_tenants);
+	free_protects(policy->protects, policy->nr_protects);
+	free_taints(policy->taints, policy->nr_taints);
+	free_sriovs(policy->sriovs, policy->nr_sriovs);
+	for (size_t i = 0; i < policy->nr_claims; i++)
+		free_claim(&policy->claims[i]);
+	free(policy->claims);
+	free(policy->defaults.min_isolation);
+	free(policy->defaults.origin.pointer);
 	for (size_t i = 0; i < policy->nr_files; i++)
 		free(policy->files[i]);
 	free(policy->files);
@@ -132,4 +215,48 @@ enum berth_tri berth_pool_has(const struct berth_policy *policy,
 	if (pool->match)
 		in = both(in, berth_match_eval(pool->match, facts, NULL));
 	return in;
+}
+
+static enum berth_tri fits_name(const struct berth_policy *policy, enum berth_resource kind,
+				const char *name, const struct berth_facts *facts,
+				const char **ret_term)
+{
+	switch (kind) {
+	case BERTH_RESOURCE_DEVICE:
+		return berth_match_eval(berth_policy_device(policy, name)->match, facts, ret_term);
+	case BERTH_RESOURCE_CLASS:
+		return berth_match_eval(berth_policy_class(policy, name)->match, facts, ret_term);
+	case BERTH_RESOURCE_POOL:
+		*ret_term = NULL;
+		return berth_pool_has(policy, berth_policy_pool(policy, name), facts);
+	case BERTH_RESOURCE_MATCH:
+		break;
+	}
+	assert(!"a match has no names");
+	return BERTH_UNKNOWN;
+}
+
+enum berth_tri berth_selector_fits(const struct berth_policy *policy,
+				   const struct berth_selector *selector,
+				   const struct berth_facts *facts, const char **ret_term)
+{
+	enum berth_tri all = BERTH_NO;
+
+	if (selector->kind == BERTH_RESOURCE_MATCH)
+		return berth_match_eval(selector->match, facts, ret_term);
+	*ret_term = NULL;
+	for (char **name = selector->names; *name; name++) {
+		const char *term;
+		enum berth_tri one = fits_name(policy, selector->kind, *name, facts, &term);
+
+		if (one == BERTH_YES) {
+			*ret_term = NULL;
+			return BERTH_YES;
+		}
+		if (one == BERTH_UNKNOWN || all == BERTH_NO)
+			*ret_term = term;
+		if (one == BERTH_UNKNOWN)
+			all = BERTH_UNKNOWN;
+	}
+	return all;
 }
