@@ -16,13 +16,14 @@ UNITDIR    ?= /usr/lib/systemd/system
 DESTDIR    ?=
 SAN        ?=
 COV        ?=
+FAILPOINTS ?=
 V          ?= 0
 
 VERSION := 0.1.0
 
 # --- variants: a sanitizer or clang build never mixes its objects with another one ---
 comma   := ,
-VARIANT ?= $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+VARIANT ?= $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(FAILPOINTS),-failpoints)
 B       := build/$(VARIANT)
 
 LIBS_PC := libpci libudev libnl-3.0 libnl-route-3.0 jansson sqlite3 smartcols libseccomp
@@ -37,7 +38,7 @@ C_ALL = -std=gnu11 -D_GNU_SOURCE -Isrc -I. $(WARN) $(if $(filter 1,$(WERROR)),-W
         -DBERTH_VERSION='"$(VERSION)"' -DBERTH_LIBEXECDIR='"$(LIBEXECDIR)"' \
         -fno-strict-aliasing -fstack-protector-strong \
         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
-        $(if $(COV),-fprofile-instr-generate -fcoverage-mapping) $(PC_CFLAGS)
+        $(if $(COV),-fprofile-instr-generate -fcoverage-mapping) $(if $(FAILPOINTS),-DBERTH_FAILPOINTS) $(PC_CFLAGS)
 LD_ALL = $(if $(SAN),-fsanitize=$(SAN)) $(if $(COV),-fprofile-instr-generate) -Wl,-z,relro,-z,now -pthread
 
 LAYERS   := base uapi iommu vfio vmm policy manager
@@ -60,14 +61,14 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-devices check-format check-layers check-headers install man demo guest labhost lab-kernel FORCE
+.PHONY: all clean help deps unit fuzz fuzz-run check check-lab check-devices check-format check-layers check-failpoints check-headers install man demo guest labhost lab-kernel FORCE
 
 all: $(PROGS) man ## build the programs and the manual pages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z_-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 	 while IFS='|' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
-	@echo; echo '  variables: SAN=address,undefined  CC=clang  CFLAGS=…  WERROR=1  V=1  DESTDIR= PREFIX='
+	@echo; echo '  variables: SAN=address,undefined  FAILPOINTS=1  CC=clang  CFLAGS=…  WERROR=1  V=1  DESTDIR= PREFIX='
 
 # --- compile ---
 # The stamp holds the flags of the last build: a changed flag rebuilds.
@@ -184,11 +185,14 @@ coverage-run: $(COV_TESTS) fuzz-build
 coverage: ## branch coverage per file (clang, llvm); fails when the MSI-X or config table is not covered whole
 	@$(MAKE) --no-print-directory CC=clang COV=1 VARIANT=coverage CFLAGS='-O0 -g' coverage-run
 
-unit: check-layers check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
+unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
 	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
 check-layers: ## who may include whom (docs/architecture.md)
 	@tests/layers.sh
+
+check-failpoints: ## each change of state has a failpoint on both sides
+	@tests/failpoints.sh
 
 check-headers: $(patsubst %.h,$(B)/alone/%.ok,$(HEADERS)) ## each header compiles alone
 $(B)/alone/%.ok: %.h $(B)/flags

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/host.h"
 
@@ -252,12 +253,12 @@ static void write_in_child(const struct berth_host *host, const char *path, cons
 			   int report_fd)
 {
 	int fd = openat(host->sys_fd, path, O_WRONLY | O_CLOEXEC);
-	int result = 0;
+	int result = fd < 0 ? errno : -berth_failpoint_before("sysfs-child", "write", NULL);
 
-	if (fd < 0)
+	if (result == 0 && write(fd, value, strlen(value)) < 0)
 		result = errno;
-	else if (write(fd, value, strlen(value)) < 0)
-		result = errno;
+	if (result == 0)
+		result = -berth_failpoint_after("sysfs-child", "write", NULL);
 	if (write(report_fd, &result, sizeof(result)) != (ssize_t)sizeof(result))
 		_exit(1);
 	_exit(0);
@@ -293,20 +294,14 @@ static int await_report(int fd, unsigned int deadline_ms)
 											-EIO;
 }
 
-int berth_sysfs_write(const struct berth_host *host, const char *value, unsigned int deadline_ms,
-		      struct berth_err *err, const char *fmt, ...)
+/* @path is below /sys. Return: 0; -ETIMEDOUT; -errno. */
+static int write_attribute(const struct berth_host *host, const char *path, const char *value,
+			   unsigned int deadline_ms, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_closep) int report = -1;
-	char path[PATH_MAX];
-	va_list ap;
 	int pipefd[2], r;
 	pid_t pid;
 
-	va_start(ap, fmt);
-	r = make_path(host, path, fmt, ap);
-	va_end(ap);
-	if (r < 0)
-		return berth_err_set(err, r, "/sys/%s: %s", path, strerror(-r));
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return berth_err_set(err, -errno, "/sys/%s: pipe: %s", path, strerror(errno));
 	report = pipefd[0];
@@ -334,4 +329,22 @@ int berth_sysfs_write(const struct berth_host *host, const char *value, unsigned
 		return berth_err_set(err, -r, "writing \"%s\" to /sys/%s: %s", value, path,
 				     strerror(r));
 	return 0;
+}
+
+int berth_sysfs_write(const struct berth_host *host, const char *value, unsigned int deadline_ms,
+		      struct berth_err *err, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = make_path(host, path, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return berth_err_set(err, r, "/sys/%s: %s", path, strerror(-r));
+	r = berth_failpoint_before("sysfs", "write", err);
+	if (r == 0)
+		r = write_attribute(host, path, value, deadline_ms, err);
+	return r == 0 ? berth_failpoint_after("sysfs", "write", err) : r;
 }

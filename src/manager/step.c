@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/host.h"
 #include "base/sysfs.h"
 #include "manager/context.h"
@@ -137,8 +138,8 @@ static int set_vf_net(const struct berth_host *host, struct berth_bdf vf, const 
 	return 0;
 }
 
-int berth_step_do(struct berth_manager *m, const struct berth_step *s,
-		  const struct berth_bind_state *found, struct berth_err *err)
+static int take(struct berth_manager *m, const struct berth_step *s,
+		const struct berth_bind_state *found, struct berth_err *err)
 {
 	switch (s->op) {
 	case BERTH_STEP_DRIVER:
@@ -163,8 +164,8 @@ int berth_step_do(struct berth_manager *m, const struct berth_step *s,
 	return -EINVAL;
 }
 
-int berth_step_undo(struct berth_manager *m, const struct berth_step *s,
-		    const struct berth_bind_state *found, struct berth_err *err)
+static int take_back(struct berth_manager *m, const struct berth_step *s,
+		     const struct berth_bind_state *found, struct berth_err *err)
 {
 	switch (s->op) {
 	case BERTH_STEP_DRIVER:
@@ -182,4 +183,24 @@ int berth_step_undo(struct berth_manager *m, const struct berth_step *s,
 		return *s->undo ? set_vf_net(m->host, s->at, s->undo, err) : 0;
 	}
 	return -EINVAL;
+}
+
+int berth_step_do(struct berth_manager *m, const struct berth_step *s,
+		  const struct berth_bind_state *found, struct berth_err *err)
+{
+	int r = berth_failpoint_before("step", names[s->op], err);
+
+	if (r == 0)
+		r = take(m, s, found, err);
+	return r == 0 ? berth_failpoint_after("step", names[s->op], err) : r;
+}
+
+int berth_step_undo(struct berth_manager *m, const struct berth_step *s,
+		    const struct berth_bind_state *found, struct berth_err *err)
+{
+	int r = berth_failpoint_before("undo", names[s->op], err);
+
+	if (r == 0)
+		r = take_back(m, s, found, err);
+	return r == 0 ? berth_failpoint_after("undo", names[s->op], err) : r;
 }

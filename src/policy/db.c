@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/failpoint.h"
 
 #define DEADLINE_MS 10000
 #define REMEMBERED_COMMITS                                                                         \
@@ -319,7 +320,11 @@ static int migrate(struct berth_db *db, struct berth_err *err)
 	if (r == 0 && run_versions(db->sql, db->format, version) != SQLITE_OK)
 		r = fail(db, err);
 	if (r == 0)
+		r = berth_failpoint_before("ledger", "migrate", err);
+	if (r == 0)
 		r = exec(db, "COMMIT", err);
+	if (r == 0)
+		r = berth_failpoint_after("ledger", "migrate", err);
 	if (r < 0 && !sqlite3_get_autocommit(db->sql))
 		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
 	return r;
@@ -542,9 +547,13 @@ static int leave_mark(struct berth_db *db, int64_t token, int64_t *ret_seq, stru
 /* A commit that can only succeed or fail: the ambiguity is the caller's to resolve. */
 static int plain_commit(struct berth_db *db)
 {
-	int rc = sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
+	int rc = berth_failpoint_before("ledger", "commit", NULL) ?
+			 SQLITE_IOERR :
+			 sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
 
 	db->in_txn = false;
+	if (rc == SQLITE_OK && berth_failpoint_after("ledger", "commit", NULL))
+		rc = SQLITE_IOERR;
 	return rc;
 }
 

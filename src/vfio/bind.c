@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/sysfs.h"
@@ -182,6 +183,7 @@ int berth_bind_probe(const struct berth_host *host, struct berth_bdf at, const c
 static int clear_master(int fd)
 {
 	uint8_t c[2];
+	int r;
 
 	if (pread(fd, c, sizeof(c), CONFIG_COMMAND) != (ssize_t)sizeof(c))
 		return -EIO;
@@ -190,8 +192,14 @@ static int clear_master(int fd)
 	if (!(c[0] & CONFIG_COMMAND_MASTER))
 		return 0;
 	c[0] &= (uint8_t)~CONFIG_COMMAND_MASTER;
+	r = berth_failpoint_before("config", "bus-master", NULL);
+	if (r < 0)
+		return r;
 	if (pwrite(fd, c, sizeof(c), CONFIG_COMMAND) != (ssize_t)sizeof(c))
 		return errno ? -errno : -EIO;
+	r = berth_failpoint_after("config", "bus-master", NULL);
+	if (r < 0)
+		return r;
 	if (pread(fd, c, sizeof(c), CONFIG_COMMAND) != (ssize_t)sizeof(c))
 		return -EIO;
 	return c[0] & CONFIG_COMMAND_MASTER ? -EIO : 0;

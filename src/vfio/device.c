@@ -11,6 +11,7 @@
 #include <linux/vfio.h>
 
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/range.h"
 #include "iommu/ioas.h"
 #include "uapi/vfio_cdev.h"
@@ -119,7 +120,11 @@ static int kernel_mmap(void *ctx, void *addr, size_t len, int prot, uint64_t off
 
 static int kernel_reset(void *ctx)
 {
-	return ioctl(fd_of(ctx), VFIO_DEVICE_RESET) < 0 ? -errno : 0;
+	int r = berth_failpoint_before("reset", "function", NULL);
+
+	if (r == 0)
+		r = ioctl(fd_of(ctx), VFIO_DEVICE_RESET) < 0 ? -errno : 0;
+	return r == 0 ? berth_failpoint_after("reset", "function", NULL) : r;
 }
 
 static int kernel_hot_reset_info(void *ctx, struct berth_vfio_dependent *list, size_t max,
@@ -158,6 +163,7 @@ static int kernel_hot_reset(void *ctx, const int32_t *group_fds, size_t nr)
 {
 	size_t size = sizeof(struct vfio_pci_hot_reset) + nr * sizeof(*group_fds);
 	BERTH_CLEANUP(berth_freep) struct vfio_pci_hot_reset *reset = calloc(1, size);
+	int r;
 
 	if (!reset)
 		return -ENOMEM;
@@ -165,7 +171,10 @@ static int kernel_hot_reset(void *ctx, const int32_t *group_fds, size_t nr)
 	reset->count = (uint32_t)nr;
 	if (nr) /* none with iommufd, and then no list either */
 		memcpy(reset->group_fds, group_fds, nr * sizeof(*group_fds));
-	return ioctl(fd_of(ctx), VFIO_DEVICE_PCI_HOT_RESET, reset) < 0 ? -errno : 0;
+	r = berth_failpoint_before("reset", "hot", NULL);
+	if (r == 0)
+		r = ioctl(fd_of(ctx), VFIO_DEVICE_PCI_HOT_RESET, reset) < 0 ? -errno : 0;
+	return r == 0 ? berth_failpoint_after("reset", "hot", NULL) : r;
 }
 
 static void kernel_close(void *ctx)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/host.h"
 
@@ -78,7 +79,7 @@ static const char *first_line(char *text)
 	return *text ? text : "no reason given";
 }
 
-int berth_module_load(const struct berth_host *host, const char *name, struct berth_err *err)
+static int load(const struct berth_host *host, const char *name, struct berth_err *err)
 {
 	const char *path = find_modprobe();
 	int pipefd[2], status = 0, r;
@@ -119,4 +120,13 @@ int berth_module_load(const struct berth_host *host, const char *name, struct be
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return berth_err_set(err, -ENOEXEC, "module %s: %s", name, first_line(said));
 	return 0;
+}
+
+int berth_module_load(const struct berth_host *host, const char *name, struct berth_err *err)
+{
+	int r = berth_failpoint_before("module", "load", err);
+
+	if (r == 0)
+		r = load(host, name, err);
+	return r == 0 ? berth_failpoint_after("module", "load", err) : r;
 }

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/fd.h"
 #include "base/host.h"
 #include "base/log.h"
@@ -348,7 +349,11 @@ static int set_field(const struct job *about, enum berth_vf_net_field field,
 	job.set = field;
 	job.net = *want;
 	log_debug("%s: VF %u: setting %s", job.netdev, job.index, berth_vf_net_field_name(field));
-	r = run_job(&job);
+	r = berth_failpoint_before("vf-net", berth_vf_net_field_name(field), NULL);
+	if (r == 0)
+		r = run_job(&job);
+	if (r == 0)
+		r = berth_failpoint_after("vf-net", berth_vf_net_field_name(field), NULL);
 	if (r == -EOPNOTSUPP)
 		return berth_err_set(err, r,
 				     "setting %s of VF %u of %s: its driver has no such setting",

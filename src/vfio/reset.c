@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/host.h"
 #include "base/sysfs.h"
 #include "iommu/ioas.h"
@@ -85,10 +86,13 @@ static void view_write16(const struct view *v, unsigned int offset, uint16_t val
 {
 	uint8_t b[2] = { (uint8_t)value, (uint8_t)(value >> 8) };
 
+	if (berth_failpoint_before("config", "quiesce", NULL) < 0)
+		return; /* as any failure here, seen when it is read back */
 	if (v->dev)
 		berth_vfio_device_config_write(v->dev, offset, value, 2);
 	else if (pwrite(v->fd, b, 2, offset) != 2)
-		return; /* seen when it is read back */
+		return;
+	(void)berth_failpoint_after("config", "quiesce", NULL);
 }
 
 static uint16_t get16(const uint8_t *config, unsigned int at)
