@@ -175,17 +175,29 @@ static void a_list_that_points_into_the_header_ends(void **state)
 	assert_int_equal(berth_caps_find(config, BERTH_CONFIG_PCIE, 0x10), 0);
 }
 
+static void msix_that_reaches_into_the_extended_space_is_none(void **state)
+{
+	uint8_t *config = *state;
+	struct berth_caps c;
+
+	config[0x34] = 0xf8;
+	put16(config, 0xf8, 0x0011);
+	put16(config, 0xfa, 4);
+	berth_caps_parse(&c, config, BERTH_CONFIG_PCIE);
+	assert_int_equal(c.msix, BERTH_NO);
+	config[0x34] = 0xf4;
+	put16(config, 0xf4, 0x0011);
+	put16(config, 0xf6, 4);
+	berth_caps_parse(&c, config, BERTH_CONFIG_PCIE);
+	assert_int_equal(c.msix, BERTH_YES);
+	assert_int_equal(c.msix_vectors, 5);
+}
+
 static void a_capability_at_the_very_end_reads_zero_beyond_it(void **state)
 {
 	uint8_t *config = *state;
 	struct berth_caps c;
 
-	config[0x34] = 0xfc;
-	put16(config, 0xfc, 0x0011);
-	put16(config, 0xfe, 4);
-	berth_caps_parse(&c, config, BERTH_CONFIG_PCI);
-	assert_int_equal(c.msix_vectors, 5);
-	assert_int_equal(c.msix_table_offset, 0);
 	put32(config, 0x100, 0xffc10003);
 	put32(config, 0xffc, 0x0001000d);
 	berth_caps_parse(&c, config, BERTH_CONFIG_PCIE);
@@ -270,6 +282,7 @@ int main(void)
 		WITH_ENDPOINT(all_ones_is_a_dead_device_not_one_with_every_capability),
 		WITH_ENDPOINT(a_looping_list_ends),
 		WITH_ENDPOINT(a_list_that_points_into_the_header_ends),
+		WITH_ENDPOINT(msix_that_reaches_into_the_extended_space_is_none),
 		WITH_ENDPOINT(a_capability_at_the_very_end_reads_zero_beyond_it),
 		WITH_ENDPOINT(random_bytes_do_no_harm),
 		WITH_ENDPOINT(flr_of_conventional_pci_comes_from_advanced_features),

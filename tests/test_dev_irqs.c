@@ -306,6 +306,20 @@ static void a_table_without_interrupts_is_not_the_guests_either(void **state)
 	assert_true(v == UINT64_MAX);
 }
 
+/* It lies about its size as well: what of it is in the BAR is kept from the guest. */
+static void the_part_of_a_table_that_is_in_its_bar_is_not_the_guests(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_range part;
+
+	f->fake->irq[MSIX].count = 0;
+	fake_put32(f->fake, RICH_MSIX + PCI_MSIX_TABLE, 0x3f80);
+	plug(f);
+	part = berth_dev_irqs_part(f->irqs, BERTH_MSIX_TABLE, 0);
+	assert_int_equal(part.start, 0x3f80);
+	assert_int_equal(part.size, 0x80);
+}
+
 /* The kernel offers fewer vectors than the table has entries: all of the table is kept from the guest. */
 static void the_whole_table_of_the_device_is_kept(void **state)
 {
@@ -432,6 +446,7 @@ int main(void)
 		T_UNPLUGGED(a_device_without_intx_has_none),
 		T_UNPLUGGED(a_line_that_cannot_be_had_is_not_shown),
 		T_UNPLUGGED(a_table_outside_of_its_bar_is_refused),
+		T_UNPLUGGED(the_part_of_a_table_that_is_in_its_bar_is_not_the_guests),
 		T_UNPLUGGED(a_table_without_interrupts_is_not_the_guests_either),
 		T_UNPLUGGED(the_whole_table_of_the_device_is_kept),
 		T_UNPLUGGED(pending_bits_outside_of_their_bar_are_done_without),

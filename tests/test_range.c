@@ -40,6 +40,19 @@ static void neighbours_do_not_overlap(void **state)
 	assert_false(berth_range_overlaps(R(0, 0), R(0, 10)));
 }
 
+static void an_intersection_is_in_both(void **state)
+{
+	struct berth_range r = berth_range_intersect(R(10, 10), R(15, 100));
+
+	(void)state;
+	assert_int_equal(r.start, 15);
+	assert_int_equal(r.size, 5);
+	r = berth_range_intersect(R(UINT64_MAX - 9, 10), R(UINT64_MAX, 1));
+	assert_true(r.start == UINT64_MAX && r.size == 1);
+	assert_int_equal(berth_range_intersect(R(0, 10), R(10, 10)).size, 0);
+	assert_int_equal(berth_range_intersect(R(0, 0), R(0, 10)).size, 0);
+}
+
 static void fits_never_wraps(void **state)
 {
 	(void)state;
@@ -72,6 +85,7 @@ int main(void)
 		cmocka_unit_test(a_wrapping_range_is_invalid_and_meets_nothing),
 		cmocka_unit_test(contains_includes_both_edges),
 		cmocka_unit_test(neighbours_do_not_overlap),
+		cmocka_unit_test(an_intersection_is_in_both),
 		cmocka_unit_test(fits_never_wraps),
 		cmocka_unit_test(align_up_reports_the_wrap),
 	};

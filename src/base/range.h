@@ -43,6 +43,18 @@ static inline bool berth_range_overlaps(struct berth_range a, struct berth_range
 	return a.start <= berth_range_last(b) && b.start <= berth_range_last(a);
 }
 
+/* What is in both; empty when there is nothing. */
+static inline struct berth_range berth_range_intersect(struct berth_range a, struct berth_range b)
+{
+	uint64_t start = a.start > b.start ? a.start : b.start, last;
+
+	if (!berth_range_overlaps(a, b))
+		return (struct berth_range){ 0, 0 };
+	last = berth_range_last(a) < berth_range_last(b) ? berth_range_last(a) :
+							   berth_range_last(b);
+	return (struct berth_range){ start, last - start + 1 };
+}
+
 /* Is the access of @len bytes at @offset inside an object of @size bytes? */
 static inline bool berth_range_fits(uint64_t offset, uint64_t len, uint64_t size)
 {

@@ -20,6 +20,7 @@ enum {
 	CAP_MSI = 0x05,
 	CAP_PCIE = 0x10,
 	CAP_MSIX = 0x11,
+	MSIX_SIZE = 12, /* 7.7.2 */
 	CAP_AF = 0x13,
 	EXT_DSN = 0x03,
 	EXT_ACS = 0x0d,
@@ -161,6 +162,9 @@ static void parse_interrupts(struct berth_caps *c, const uint8_t *config, size_t
 	if (c->msi == BERTH_YES)
 		c->msi_vectors = 1u << (get16(config, len, at + 2u) >> 1 & 7);
 	c->msix = has(config, len, CAP_MSIX, &at);
+	/* One that would reach into the extended space is none. */
+	if (c->msix == BERTH_YES && !berth_range_fits(at, MSIX_SIZE, BERTH_CONFIG_PCI))
+		c->msix = BERTH_NO;
 	if (c->msix == BERTH_YES) {
 		uint32_t table = get32(config, len, at + 4u), pba = get32(config, len, at + 8u);
 

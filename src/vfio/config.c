@@ -25,6 +25,7 @@ struct found_cap {
 	struct berth_cap cap;
 	uint16_t end; /* its extent: up to the next capability, or the end of the space */
 	const struct berth_config_cap *rule;
+	bool first; /* of its kind, as the chain goes: the one that the kernel acts on */
 };
 
 static uint32_t gather(const uint8_t *bytes, unsigned int len)
@@ -85,6 +86,14 @@ static int by_place(const void *a, const void *b)
 	       (int)((const struct found_cap *)b)->cap.at;
 }
 
+static bool is_first(const struct berth_cap *list, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (list[i].id == list[at].id)
+			return false;
+	return true;
+}
+
 /* Rules and extents for @nr capabilities: each reaches to the next one in address order, the last to @end. */
 static void look_up(struct found_cap *caps, const struct berth_cap *list, size_t nr, bool ext,
 		    unsigned int end)
@@ -94,6 +103,7 @@ static void look_up(struct found_cap *caps, const struct berth_cap *list, size_t
 			.cap = list[i],
 			.rule = ext ? berth_config_ext_cap(list[i].id) :
 				      berth_config_cap((uint8_t)list[i].id),
+			.first = is_first(list, i),
 		};
 	qsort(caps, nr, sizeof(*caps), by_place);
 	for (size_t i = 0; i < nr; i++)
@@ -192,7 +202,6 @@ static bool setup_exp(struct berth_vfio_config *cfg, const struct found_cap *cap
 		return false;
 	if (type == PCI_EXP_TYPE_RC_END)
 		type = PCI_EXP_TYPE_ENDPOINT;
-	cfg->exp = true;
 	berth_vfio_config_put(cfg, at + PCI_EXP_FLAGS, 1,
 			      (uint32_t)type << 4 | (version ? version : 1));
 	apply_rule(cfg, cap);
@@ -225,16 +234,18 @@ static bool setup_cap(struct berth_vfio_config *cfg, const struct found_cap *cap
 	/* A second one of a kind that we act on would be a second opinion: the first counts. */
 	switch (cap->cap.id) {
 	case PCI_CAP_ID_MSI:
-		return !cfg->caps.msi && setup_msi(cfg, cap);
+		return cap->first && setup_msi(cfg, cap);
 	case PCI_CAP_ID_MSIX:
-		return !cfg->caps.msix_table_size && setup_msix(cfg, cap);
+		return cap->first && setup_msix(cfg, cap);
 	case PCI_CAP_ID_EXP:
-		return !cfg->exp && setup_exp(cfg, cap);
+		return cap->first && setup_exp(cfg, cap);
 	case PCI_CAP_ID_AF:
+		if (!cap->first)
+			return false;
 		setup_af(cfg, cap);
 		return true;
 	case PCI_CAP_ID_PM:
-		if (cfg->caps.pm)
+		if (!cap->first)
 			return false;
 		cfg->caps.pm = (uint8_t)cap->cap.at;
 		break;

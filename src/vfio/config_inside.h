@@ -17,7 +17,6 @@ struct berth_vfio_config {
 	unsigned int size;	       /* bytes that the device has: 256 or 4096 */
 	struct berth_vfio_config_caps caps;
 	struct berth_vfio_config_bar bars[NR_BARS + 1]; /* the last one: ROM */
-	bool exp;					/* the PCI Express capability was seen */
 	/* The byte and the bit that start a reset of the function (FLR); bit 0: the function has none. */
 	struct {
 		uint16_t at;

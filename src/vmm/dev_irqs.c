@@ -228,14 +228,17 @@ static int make_msix(struct berth_dev_irqs *irqs, struct berth_err *err)
 	const struct berth_vfio_config_caps *caps = berth_vfio_config_caps(irqs->cfg);
 	struct berth_range table = { caps->msix_table_offset, caps->msix_table_size };
 
-	/* The whole table of the device, also what the guest has no vectors for. */
-	if (table.size && in_bar(irqs, caps->msix_table_bar, table))
-		irqs->table = table;
-	if (!caps->msix)
-		return 0;
-	if (!irqs->table.size)
+	if (caps->msix && !in_bar(irqs, caps->msix_table_bar, table))
 		return berth_err_set(err, -EPROTO, "its MSI-X table is outside of BAR %u",
 				     caps->msix_table_bar);
+	/* The whole table of the device, also what the guest has no vectors for and of what reaches beyond the BAR the rest. */
+	if (table.size)
+		irqs->table = berth_range_intersect(
+			table,
+			(struct berth_range){
+				0, berth_vfio_config_bar(irqs->cfg, caps->msix_table_bar)->size });
+	if (!caps->msix)
+		return 0;
 	if (berth_msix_new(&irqs->msix, caps->msix_vectors, &msix_ops, irqs) < 0)
 		return berth_err_set(err, -ENOMEM, "MSI-X table: out of memory");
 	irqs->pba = (struct berth_range){ caps->msix_pba_offset, berth_msix_pba_size(irqs->msix) };
