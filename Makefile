@@ -141,6 +141,7 @@ $(foreach t,$(TESTS),$(eval $(t): $(call obj,$(OBJ_$(notdir $(t))))))
 # --- fuzzers: tests/fuzz/fuzz_x.c with libFuzzer, so clang only ---
 # Inputs worth keeping lie in tests/fuzz/corpus/fuzz_x, one file each, minimised; `make fuzz-merge` adds what a run has found.
 FUZZ_SECONDS ?= 60
+FUZZ_SEED    ?=
 FUZZ_JOBS    ?= $(shell nproc)
 FUZZ_MAX_fuzz_guest := 1024
 FUZZ_MAX_fuzz_device := 1536
@@ -163,7 +164,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 fuzz-build: $(addprefix $(B)/fuzz/,$(FUZZERS))
 
 fuzz-run: fuzz-build
-	@tests/fuzz/run.sh $(B)/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) \
+	@FUZZ_SEED=$(FUZZ_SEED) tests/fuzz/run.sh $(B)/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) \
 	 $(foreach f,$(FUZZERS),$(f):$(or $(FUZZ_MAX_$(f)),4096):$(subst $() ,$(comma),$(SEEDS_$(f))))
 
 fuzz: ## run the corpus of each fuzzer, then each for FUZZ_SECONDS seconds (clang)

@@ -51,7 +51,7 @@ else
     stage "build and unit tests" build all unit WERROR=1
     stage "clang build" tally_one make --no-print-directory -j"$jobs" all CC=clang WERROR=1
     stage "unit tests with address,undefined" build unit SAN=address,undefined WERROR=1
-    stage "fuzz, a minute each" build fuzz
+    stage "fuzz, a minute each" build fuzz FUZZ_SEED=1
     stage "branch coverage" build coverage
     stage "lab kernel" lab_kernel
     stage "lab tests" build check-lab

@@ -1,6 +1,8 @@
 #!/bin/bash
 # Run fuzzers: first their kept corpus once, as a regression test, then each for a while, several at a time.
 #   tests/fuzz/run.sh DIR SECONDS JOBS FUZZER:MAX_LEN:SEED,SEED… …
+# With FUZZ_SEED the search begins the same each time, as the gate wants it: what it says is then about the change before it,
+# not about the dice. Without, each run looks elsewhere; libFuzzer writes its seed into the log.
 # New inputs go to DIR/corpus/FUZZER, what fails to DIR/FUZZER-crash-…; a line per fuzzer, and one of totals at the end.
 set -u
 dir=$1 seconds=$2 jobs=$3
@@ -10,7 +12,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stack
 
 fuzz() { # FUZZER MAX_LEN SEEDS
     local name=$1 max=$2 seeds=${3//,/ } kept=$here/corpus/$1 new=$dir/corpus/$1 log=$dir/$1.log
-    local common="-max_len=$max -len_control=0 -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$dir/$1-"
+    local common="${FUZZ_SEED:+-seed=$FUZZ_SEED }-max_len=$max -len_control=0 -timeout=10 -rss_limit_mb=1024 -artifact_prefix=$dir/$1-"
     mkdir -p "$new"
     # shellcheck disable=SC2086
     [ -z "$seeds" ] || cp $seeds "$new"
