@@ -54,6 +54,7 @@ static int fill(const struct berth_host *host, const struct berth_inventory *inv
 		.isolation = berth_isolation_name(dev->isolation),
 		.reset = dev->reset_methods,
 		.numa_node = dev->numa_node >= 0 ? dev->numa_node : BERTH_FACT_UNKNOWN,
+		.is_bridge = berth_device_is_bridge(dev),
 		.is_vf = dev->is_vf,
 		.vf_index = dev->is_vf ? dev->vf_index : BERTH_FACT_UNKNOWN,
 		.netdev = berth_netdev_of(host, dev->bdf, text->netdev) == 0 ? text->netdev : NULL,

@@ -27,6 +27,7 @@ struct berth_facts {
 	const char *
 		reset; /* reset methods, blank-separated ("flr bus"); "" for none, NULL for unknown */
 	int32_t numa_node; /* or BERTH_FACT_UNKNOWN (the kernel's -1) */
+	bool is_bridge;	   /* belongs to a group, but is nobody's to have */
 	bool is_vf;
 	int32_t vf_index;	      /* of a VF, from 0; else BERTH_FACT_UNKNOWN */
 	const struct berth_facts *pf; /* borrowed; of a VF its PF when known, else NULL */
