@@ -26,7 +26,7 @@ comma   := ,
 VARIANT ?= $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(FAILPOINTS),-failpoints)
 B       := build/$(VARIANT)
 
-LIBS_PC := libpci libudev libnl-3.0 libnl-route-3.0 jansson sqlite3 smartcols libseccomp
+LIBS_PC := libpci libudev libnl-3.0 libnl-route-3.0 jansson sqlite3 smartcols libseccomp nettle
 PC_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS_PC) 2>/dev/null)
 PC_LIBS   = $(shell $(PKG_CONFIG) --libs $(LIBS_PC) 2>/dev/null)
 

@@ -34,7 +34,8 @@ pci/pci.h src/vfio/inventory.c src/vfio/pcilib.c
 libudev.h src/vfio/monitor.c
 netlink/.* src/vfio/netdev.c
 jansson.h src/base/json.h
-sqlite3.h src/policy/db.c
+sqlite3.h src/policy/db.c src/policy/db_file.c
+nettle/.* src/policy/chain.c
 libsmartcols/libsmartcols.h tools/out.c
 seccomp.h src/vmm/sandbox_rules.c
 TABLE

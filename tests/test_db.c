@@ -132,7 +132,7 @@ static void a_newer_format_is_refused(void **state)
 	sql(dir, "PRAGMA user_version=99");
 	assert_int_equal(open_result(dir, true, &err), -EPROTO);
 	assert_non_null(
-		strstr(err.text, "written by a newer berth (format 99, this one knows up to 2)"));
+		strstr(err.text, "written by a newer berth (format 99, this one knows up to 3)"));
 	assert_int_equal(open_result(dir, false, &err), -EPROTO);
 }
 
@@ -163,6 +163,46 @@ static void a_creation_that_was_cut_short_is_empty_and_is_finished(void **state)
 	assert_int_equal(open_result(dir, false, &err), 0);
 	assert_int_equal(open_result(dir, true, &err), 0);
 	berth_db_close(open_db(dir));
+}
+
+/* The page of the file that is the root of the table @name, overwritten. */
+static void spoil_table(const char *dir, const char *name)
+{
+	char rubbish[4096], query[128];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	off_t page;
+	int fd;
+
+	assert_int_equal(sqlite3_open(TMP_PATH(dir, "ledger.db"), &db), SQLITE_OK);
+	snprintf(query, sizeof(query), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'",
+		 name);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	page = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	memset(rubbish, 0x5a, sizeof(rubbish));
+	fd = open(TMP_PATH(dir, "ledger.db"), O_RDWR);
+	assert_int_equal(pwrite(fd, rubbish, sizeof(rubbish), (page - 1) * 4096), 4096);
+	close(fd);
+}
+
+static void who_owns_what_is_checked_at_each_opening_history_once_per_boot(void **state)
+{
+	const char *dir = *state;
+	struct berth_err err;
+
+	berth_db_close(open_db(dir));
+	spoil_table(dir, "evidence");
+	assert_int_equal(open_result(dir, true, &err), 0); /* read in this boot already */
+	sql(dir, "UPDATE checked SET mark = 'another boot'");
+	assert_int_equal(open_result(dir, true, &err), -EUCLEAN);
+	assert_int_equal(unlink(TMP_PATH(dir, "ledger.db")), 0);
+
+	berth_db_close(open_db(dir));
+	spoil_table(dir, "member");
+	assert_int_equal(open_result(dir, true, &err), -EUCLEAN);
 }
 
 static const struct berth_claim claim = { .vm = "t1", .boot_id = "b" };
@@ -233,8 +273,8 @@ static int put(struct berth_db *db, const char *device, struct berth_err *err)
 
 	if (r < 0)
 		return r;
-	r = berth_db_run(db, err, "INSERT INTO audit(time, uid, verb, device) VALUES(1, 0, 'x', ?)",
-			 "s", device);
+	r = berth_db_run(db, err, "INSERT INTO intent(op, bdf, started) VALUES('x', ?, 1)", "s",
+			 device);
 	if (r >= 0)
 		r = berth_db_commit(db, err);
 	else
@@ -248,8 +288,7 @@ static int count_of(struct berth_db *db, const char *device)
 	struct berth_err err = BERTH_ERR_INIT;
 
 	assert_int_equal(berth_db_prepare(db, &stmt, &err,
-					  "SELECT count(*) FROM audit WHERE device = ?", "s",
-					  device),
+					  "SELECT count(*) FROM intent WHERE bdf = ?", "s", device),
 			 0);
 	assert_int_equal(berth_stmt_step(stmt, &err), 1);
 	return (int)berth_stmt_int(stmt, 0);
@@ -421,8 +460,8 @@ static void a_broken_constraint_is_an_error_with_words(void **state)
 	struct berth_err err = BERTH_ERR_INIT;
 
 	assert_int_equal(berth_db_begin(db, NULL), 0);
-	assert_int_equal(berth_db_run(db, &err,
-				      "INSERT INTO audit(time, uid, verb) VALUES(1, 1, '')", ""),
+	assert_int_equal(berth_db_run(db, &err, "INSERT INTO intent(op, started) VALUES('', 1)",
+				      ""),
 			 -EEXIST);
 	assert_non_null(strstr(err.text, "CHECK constraint failed"));
 	berth_db_rollback(db);
@@ -437,6 +476,7 @@ int main(void)
 		DB_TEST(a_newer_format_is_refused),
 		DB_TEST(a_file_without_its_unique_index_is_refused),
 		DB_TEST(a_creation_that_was_cut_short_is_empty_and_is_finished),
+		DB_TEST(who_owns_what_is_checked_at_each_opening_history_once_per_boot),
 		DB_TEST(rubbish_in_any_page_never_makes_two_owners),
 		DB_TEST(a_failed_commit_is_answered_with_the_truth),
 		DB_TEST(a_full_disk_says_so),

@@ -142,8 +142,10 @@ static void what_is_incomplete_is_refused(void **state)
 static void an_old_ledger_is_brought_up_to_date(void **state)
 {
 	struct fixture *f = *state;
-	const struct berth_db_format old = { berth_schema.noun, berth_schema.application_id,
-					     berth_schema.versions, 1 };
+	const struct berth_db_format old = { .noun = berth_schema.noun,
+					     .application_id = berth_schema.application_id,
+					     .versions = berth_schema.versions,
+					     .nr_versions = 1 };
 	struct berth_evidence e = row("after the migration"), got;
 	struct berth_assignment_list list;
 	struct berth_db *db = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The audit record: who changed the ownership of what, and why. Rows are added, never changed.
+ * The audit record: who changed the ownership of what, and why. Rows are added, never changed, and each is chained to the
+ * one before (policy/chain.h).
  *
  * Append in the same transaction as the change itself, so that neither is there without the other.
  * The common returns are those of policy/ledger.h.
@@ -8,6 +9,7 @@
 #ifndef BERTH_POLICY_AUDIT_H
 #define BERTH_POLICY_AUDIT_H
 
+#include "policy/chain.h"
 #include "policy/ledger.h"
 
 struct berth_audit {
@@ -35,8 +37,36 @@ uid_t berth_audit_actor(void);
 int berth_audit_append(struct berth_ledger *ledger, const struct berth_audit *row,
 		       struct berth_err *err);
 
-/* Rows with seq > @after, oldest first, at most @max (0: all). @ret: owned by the caller, berth_audit_list_free(). */
-int berth_audit_find(struct berth_ledger *ledger, int64_t after, size_t max,
+/* All that are given must hold. */
+struct berth_audit_query {
+	int64_t after; /* seq is larger */
+	int64_t since; /* time is not before; 0: any */
+	const char *vm, *device;
+	size_t last; /* of these the newest so many; 0: all */
+};
+
+/* Rows that @query finds, oldest first. @ret: owned by the caller, berth_audit_list_free(). */
+int berth_audit_find(struct berth_ledger *ledger, const struct berth_audit_query *query,
 		     struct berth_audit_list *ret, struct berth_err *err);
+
+struct berth_audit_check {
+	int64_t rows;		     /* that are as they were written */
+	char head[BERTH_CHAIN_HASH]; /* the hash of the last row, to be noted elsewhere */
+	int64_t broken; /* seq of the first row that is not, or is not there; 0: none */
+	char why[200];	/* what is wrong with it, as a sentence; "" */
+};
+
+/**
+ * berth_audit_verify() - follow the chain from the first row to the last
+ *
+ * Finds rows that were changed, removed, put in between, moved or cut off at the end since they were written.
+ *
+ * Return: 0, whatever was found; < 0 it could not be read.
+ */
+int berth_audit_verify(struct berth_ledger *ledger, struct berth_audit_check *ret,
+		       struct berth_err *err);
+
+/* For policy/schema.c: chain the rows that an older berth has written. Inside the caller's transaction. */
+int berth_audit_chain_all(struct berth_db *db, struct berth_err *err);
 
 #endif

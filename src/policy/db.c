@@ -7,25 +7,15 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/err.h"
 #include "base/failpoint.h"
+#include "policy/db_impl.h"
 
 #define DEADLINE_MS 10000
 #define REMEMBERED_COMMITS                                                                         \
 	64 /* marks kept in the table txn; only the youngest are ever looked for */
-
-struct berth_db {
-	char *file;			      /* owned */
-	sqlite3 *sql;			      /* owned; NULL: nothing to read, or lost */
-	const struct berth_db_format *format; /* borrowed, static */
-	unsigned int deadline_ms;
-	bool write;
-	bool in_txn;
-	bool lost; /* a commit could not be cleared up; nothing more through this handle */
-};
 
 struct berth_stmt {
 	struct berth_db *db; /* borrowed */
@@ -34,7 +24,7 @@ struct berth_stmt {
 
 /* --- errors --- */
 
-static int damaged(const struct berth_db *db, struct berth_err *err, const char *what)
+int berth_db_damaged(const struct berth_db *db, struct berth_err *err, const char *what)
 {
 	return berth_err_set(err, -EUCLEAN,
 			     "%s %s: %s; move it aside (keep it, it says how devices were found), "
@@ -42,7 +32,7 @@ static int damaged(const struct berth_db *db, struct berth_err *err, const char 
 			     db->format->noun, db->file, what);
 }
 
-static int fail_as(const struct berth_db *db, int rc, struct berth_err *err)
+int berth_db_fail_as(const struct berth_db *db, int rc, struct berth_err *err)
 {
 	const char *noun = db->format->noun, *why = sqlite3_errstr(rc);
 
@@ -54,7 +44,7 @@ static int fail_as(const struct berth_db *db, int rc, struct berth_err *err)
 				     noun, db->file, db->deadline_ms);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return damaged(db, err, why);
+		return berth_db_damaged(db, err, why);
 	case SQLITE_FULL:
 		return berth_err_set(err, -ENOSPC, "%s %s: no space left", noun, db->file);
 	case SQLITE_NOMEM:
@@ -77,9 +67,9 @@ static int fail_as(const struct berth_db *db, int rc, struct berth_err *err)
 }
 
 /* For a failed call on db->sql. */
-static int fail(const struct berth_db *db, struct berth_err *err)
+int berth_db_fail(const struct berth_db *db, struct berth_err *err)
 {
-	return fail_as(db, sqlite3_extended_errcode(db->sql), err);
+	return berth_db_fail_as(db, sqlite3_extended_errcode(db->sql), err);
 }
 
 static int usable(const struct berth_db *db, struct berth_err *err)
@@ -130,9 +120,9 @@ static int prepare_va(struct berth_db *db, struct berth_stmt **ret, struct berth
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	stmt->db = db;
 	if (sqlite3_prepare_v2(db->sql, sql, -1, &stmt->sql, NULL) != SQLITE_OK)
-		return fail(db, err);
+		return berth_db_fail(db, err);
 	if (bind_args(stmt->sql, args, ap) != SQLITE_OK)
-		return fail(db, err);
+		return berth_db_fail(db, err);
 	*ret = BERTH_TAKE_PTR(stmt);
 	return 0;
 }
@@ -158,7 +148,7 @@ int berth_stmt_step(struct berth_stmt *stmt, struct berth_err *err)
 	rc = sqlite3_step(stmt->sql);
 	if (rc == SQLITE_ROW)
 		return 1;
-	return rc == SQLITE_DONE ? 0 : fail(stmt->db, err);
+	return rc == SQLITE_DONE ? 0 : berth_db_fail(stmt->db, err);
 }
 
 int64_t berth_stmt_int(struct berth_stmt *stmt, int column)
@@ -221,13 +211,14 @@ int64_t berth_db_last_id(struct berth_db *db)
 }
 
 /* SQL without arguments and rows. */
-static int exec(struct berth_db *db, const char *sql, struct berth_err *err)
+int berth_db_exec(struct berth_db *db, const char *sql, struct berth_err *err)
 {
-	return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(db, err);
+	return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 :
+									   berth_db_fail(db, err);
 }
 
 /* The first column of the first row. Return: 0; BERTH_ABSENT no row; < 0. */
-static int query_int(struct berth_db *db, int64_t *ret, const char *sql, struct berth_err *err)
+int berth_db_query_int(struct berth_db *db, int64_t *ret, const char *sql, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
 	int r = berth_db_prepare(db, &stmt, err, sql, "");
@@ -240,9 +231,7 @@ static int query_int(struct berth_db *db, int64_t *ret, const char *sql, struct 
 	return 0;
 }
 
-/* --- opening --- */
-
-static int64_t now_ms(void)
+int64_t berth_db_now_ms(void)
 {
 	struct timespec ts;
 
@@ -250,220 +239,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* SQLite does not wait for others by itself when it changes the journal mode. */
-static int set_wal(struct berth_db *db, struct berth_err *err)
-{
-	int64_t end = now_ms() + db->deadline_ms;
-	int rc;
-
-	for (;;) {
-		rc = sqlite3_exec(db->sql, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
-		if (rc == SQLITE_OK)
-			return 0;
-		if ((rc & 0xff) != SQLITE_BUSY || now_ms() > end)
-			return fail_as(db, rc, err);
-		sqlite3_sleep(5);
-	}
-}
-
-/* Is this file ours, and which version? */
-static int read_version(struct berth_db *db, int64_t *ret, struct berth_err *err)
-{
-	int64_t tables = 0, id = 0;
-	int r;
-
-	r = query_int(db, &tables, "SELECT count(*) FROM sqlite_schema", err);
-	if (r == 0)
-		r = query_int(db, &id, "PRAGMA application_id", err);
-	if (r == 0)
-		r = query_int(db, ret, "PRAGMA user_version", err);
-	if (r != 0)
-		return r;
-	if (tables == 0 && *ret == 0)
-		return 0;
-	if ((uint32_t)id != db->format->application_id || *ret < 1)
-		return damaged(db, err, "not a file of berth's");
-	if (*ret > (int64_t)db->format->nr_versions)
-		return berth_err_set(err, -EPROTO,
-				     "%s %s: written by a newer berth (format %lld, this one knows "
-				     "up to %zu); install the newer berth",
-				     db->format->noun, db->file, (long long)*ret,
-				     db->format->nr_versions);
-	return 0;
-}
-
-/* Version by version, on the file or on a scratch database. */
-static int run_versions(sqlite3 *sql, const struct berth_db_format *format, int64_t from)
-{
-	char pragma[96];
-	int rc = SQLITE_OK;
-
-	for (size_t i = (size_t)from; i < format->nr_versions && rc == SQLITE_OK; i++)
-		rc = sqlite3_exec(sql, format->versions[i], NULL, NULL, NULL);
-	snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%u; PRAGMA user_version=%zu",
-		 format->application_id, format->nr_versions);
-	return rc == SQLITE_OK ? sqlite3_exec(sql, pragma, NULL, NULL, NULL) : rc;
-}
-
-static int migrate(struct berth_db *db, struct berth_err *err)
-{
-	int64_t version = 0;
-	int r = read_version(db, &version, err);
-
-	if (r < 0 || version == (int64_t)db->format->nr_versions)
-		return r;
-	r = exec(db, "BEGIN IMMEDIATE", err);
-	if (r < 0)
-		return r;
-	/* Again, now that nobody else can do it at the same time. */
-	r = read_version(db, &version, err);
-	if (r == 0 && run_versions(db->sql, db->format, version) != SQLITE_OK)
-		r = fail(db, err);
-	if (r == 0)
-		r = berth_failpoint_before("ledger", "migrate", err);
-	if (r == 0)
-		r = exec(db, "COMMIT", err);
-	if (r == 0)
-		r = berth_failpoint_after("ledger", "migrate", err);
-	if (r < 0 && !sqlite3_get_autocommit(db->sql))
-		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
-	return r;
-}
-
-static int schema_text(sqlite3 *sql, char **ret)
-{
-	sqlite3_stmt *stmt;
-	int rc = sqlite3_prepare_v2(
-		sql,
-		"SELECT group_concat(s, x'0a') FROM (SELECT type || ' ' || name || ' ' || "
-		"coalesce(sql, '') AS s FROM sqlite_schema ORDER BY type, name)",
-		-1, &stmt, NULL);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		const char *text = (const char *)sqlite3_column_text(stmt, 0);
-
-		*ret = strdup(text ? text : "");
-		rc = *ret ? SQLITE_OK : SQLITE_NOMEM;
-	}
-	sqlite3_finalize(stmt);
-	return rc;
-}
-
-/*
- * Are the tables, and above all the unique indexes, the ones that our SQL makes? A file without them would still open and
- * would let a device have two owners.
- */
-static int check_schema(struct berth_db *db, struct berth_err *err)
-{
-	BERTH_CLEANUP(berth_freep) char *want = NULL;
-	BERTH_CLEANUP(berth_freep) char *have = NULL;
-	sqlite3 *scratch = NULL;
-	int rc;
-
-	rc = sqlite3_open(":memory:", &scratch);
-	if (rc == SQLITE_OK)
-		rc = run_versions(scratch, db->format, 0);
-	if (rc == SQLITE_OK)
-		rc = schema_text(scratch, &want);
-	sqlite3_close(scratch);
-	if (rc == SQLITE_OK)
-		rc = schema_text(db->sql, &have);
-	if (rc != SQLITE_OK)
-		return fail_as(db, rc, err);
-	return strcmp(want, have) ? damaged(db, err, "its tables have been altered") : 0;
-}
-
-static int check_content(struct berth_db *db, struct berth_err *err)
-{
-	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
-	int r = berth_db_prepare(db, &stmt, err, "PRAGMA quick_check(1)", "");
-
-	if (r == 0)
-		r = berth_stmt_step(stmt, err);
-	if (r <= 0)
-		return r;
-	return strcmp(berth_stmt_text(stmt, 0), "ok") ? damaged(db, err, berth_stmt_text(stmt, 0)) :
-							0;
-}
-
-static int prepare_to_write(struct berth_db *db, struct berth_err *err)
-{
-	int64_t version;
-	int r = read_version(db, &version, err); /* before anything is changed in a foreign file */
-
-	if (r == 0)
-		r = set_wal(db, err);
-	if (r == 0)
-		r = exec(db, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", err);
-	if (r == 0)
-		r = migrate(db, err);
-	if (r == 0)
-		r = check_schema(db, err);
-	return r == 0 ? check_content(db, err) : r;
-}
-
-static int prepare_to_read(struct berth_db *db, struct berth_err *err)
-{
-	int64_t version = 0;
-	int r = exec(db, "PRAGMA query_only=ON", err);
-
-	if (r == 0)
-		r = read_version(db, &version, err);
-	if (r != 0)
-		return r;
-	if (version == 0) { /* its creator died, or has not got further yet: nothing in it */
-		sqlite3_close(db->sql);
-		db->sql = NULL;
-		return 0;
-	}
-	if (version < (int64_t)db->format->nr_versions)
-		return berth_err_set(err, -EPROTO,
-				     "%s %s: written by an older berth (format %lld); "
-				     "run 'berth recover' as root to bring it up to date",
-				     db->format->noun, db->file, (long long)version);
-	return check_schema(db, err);
-}
-
-static int connect_to(struct berth_db *db, struct berth_err *err)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE;
-	int rc = sqlite3_open_v2(db->file, &db->sql, flags | (db->write ? SQLITE_OPEN_CREATE : 0),
-				 NULL);
-
-	if (rc != SQLITE_OK) {
-		sqlite3_close(db->sql);
-		db->sql = NULL;
-		return fail_as(db, rc, err);
-	}
-	sqlite3_busy_timeout(db->sql, (int)db->deadline_ms);
-	/* What a hostile file could use against its reader: functions in views and triggers, writes to the schema. */
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-	return exec(db, "PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY", err);
-}
-
-static int open_file(struct berth_db *db, struct berth_err *err)
-{
-	struct stat st;
-	int r;
-
-	if (!db->write && stat(db->file, &st) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return berth_err_set(
-			err, -errno,
-			"%s %s: %s (ownership is unknown without reading it; ask root)",
-			db->format->noun, db->file, strerror(errno));
-	}
-	r = connect_to(db, err);
-	if (r == 0)
-		r = db->write ? prepare_to_write(db, err) : prepare_to_read(db, err);
-	return r;
-}
+/* --- opening --- */
 
 int berth_db_open(struct berth_db **ret, const char *file, bool write,
 		  const struct berth_db_format *format, struct berth_err *err)
@@ -479,7 +255,7 @@ int berth_db_open(struct berth_db **ret, const char *file, bool write,
 	db->file = strdup(file);
 	if (!db->file)
 		return berth_err_set(err, -ENOMEM, "out of memory");
-	r = open_file(db, err);
+	r = berth_db_file_open(db, err);
 	if (r < 0)
 		return r;
 	*ret = BERTH_TAKE_PTR(db);
@@ -517,7 +293,7 @@ int berth_db_begin(struct berth_db *db, struct berth_err *err)
 	if (db->in_txn)
 		return berth_err_set(err, -EBUSY, "%s %s: a transaction is already open",
 				     db->format->noun, db->file);
-	r = exec(db, "BEGIN IMMEDIATE", err);
+	r = berth_db_exec(db, "BEGIN IMMEDIATE", err);
 	db->in_txn = r == 0;
 	return r;
 }
@@ -581,7 +357,7 @@ static int write_fence(struct berth_db *db, struct berth_err *err)
 	if (r == 0)
 		r = leave_mark(db, 0, &seq, err);
 	if (r == 0 && plain_commit(db) != SQLITE_OK)
-		r = fail(db, err);
+		r = berth_db_fail(db, err);
 	berth_db_rollback(db);
 	return r;
 }
@@ -590,10 +366,10 @@ static int write_fence(struct berth_db *db, struct berth_err *err)
 static int force_to_disk(struct berth_db *db, struct berth_err *err)
 {
 	int64_t busy = 1;
-	int r = query_int(db, &busy, "PRAGMA wal_checkpoint(FULL)", err);
+	int r = berth_db_query_int(db, &busy, "PRAGMA wal_checkpoint(FULL)", err);
 
 	if (r == 0 && busy)
-		return fail_as(db, SQLITE_BUSY, err);
+		return berth_db_fail_as(db, SQLITE_BUSY, err);
 	return r;
 }
 
@@ -607,7 +383,7 @@ static int resolve_commit(struct berth_db *db, int64_t seq, int64_t token, struc
 
 	sqlite3_close(db->sql);
 	db->sql = NULL;
-	r = open_file(db, err);
+	r = berth_db_file_open(db, err);
 	if (r < 0)
 		return r;
 	found = find_mark(db, seq, token, err);
@@ -633,7 +409,7 @@ int berth_db_commit(struct berth_db *db, struct berth_err *err)
 
 	assert(db->in_txn);
 	if (getrandom(&token, sizeof(token), 0) != sizeof(token))
-		token = now_ms();
+		token = berth_db_now_ms();
 	token |= 1; /* 0 marks a fence */
 	r = leave_mark(db, token, &seq, err);
 	if (r < 0) {
@@ -647,7 +423,7 @@ int berth_db_commit(struct berth_db *db, struct berth_err *err)
 	if (r == 0)
 		return 0;
 	if (r == BERTH_ABSENT) /* nothing was changed, and nothing will be */
-		return berth_err_prefix(err, fail_as(db, rc, err), "not recorded");
+		return berth_err_prefix(err, berth_db_fail_as(db, rc, err), "not recorded");
 	sqlite3_close(db->sql);
 	db->sql = NULL;
 	db->lost = true;

@@ -2,7 +2,7 @@
 /*
  * One SQLite file, as the ledger needs it: durable, exclusive while writing, honest about a failed commit.
  *
- * The one place that includes <sqlite3.h>. For policy/ledger.c, journal.c and audit.c only; the common returns and the rule
+ * db.c and db_file.c are the places that include <sqlite3.h>. For src/policy/ only; the common returns and the rule
  * about fork() are those of policy/ledger.h.
  */
 #ifndef BERTH_POLICY_DB_H
@@ -19,21 +19,27 @@ struct berth_db;   /* opaque */
 struct berth_stmt; /* opaque */
 
 /*
- * A file format: each version is SQL that leads there from the one before (version 1 from nothing). The first must create a
- * table txn(seq INTEGER PRIMARY KEY, token INTEGER NOT NULL), in which commits leave their mark.
+ * A file format: each version is SQL that leads there from the one before (version 1 from nothing). In the last one there
+ * must be two tables: txn(seq INTEGER PRIMARY KEY, token INTEGER NOT NULL), in which commits leave their mark, and
+ * with @vital checked(id INTEGER PRIMARY KEY CHECK(id = 1), mark TEXT NOT NULL), which says when all of it was last read.
  */
 struct berth_db_format {
 	const char *noun;	 /* for errors: "ledger" */
 	uint32_t application_id; /* sqlite.org/fileformat2.html 1.3.17 */
 	const char *const *versions;
+	/* NULL, or by version NULL or what SQL alone cannot do, run after the SQL of all versions, in the same transaction. */
+	int (*const *fill)(struct berth_db *db, struct berth_err *err);
 	size_t nr_versions;
+	/* Tables that are checked for damage more often than the rest; NULL at the end. NULL: all is checked each time. */
+	const char *const *vital;
 };
 
 /**
  * berth_db_open() - open @file, for writing creating and migrating it
  * @format: borrowed, static
  *
- * A missing or still empty file opened for reading gives a handle on which every query finds nothing.
+ * A missing or still empty file opened for reading gives a handle on which every query finds nothing; one of an older format
+ * is read as if it had been migrated, and stays as it is.
  */
 int berth_db_open(struct berth_db **ret, const char *file, bool write,
 		  const struct berth_db_format *format, struct berth_err *err);

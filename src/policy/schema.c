@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "policy/schema.h"
 
+#include "policy/audit.h"
+
 /*
  * one_owner is what makes a second owner of a group impossible whatever the programs do; one_owner_of_device does the same
  * for a device whose group has another key than it had (a new kernel or firmware cuts the groups differently).
@@ -88,11 +90,89 @@ static const char version_2[] = "CREATE TABLE evidence("
 				" image TEXT) STRICT;"
 				"CREATE INDEX evidence_of ON evidence(path, seq);";
 
-static const char *const versions[] = { version_1, version_2 };
+/*
+ * Who changed what is chained: hash is over the row and prev, the hash of the row before (policy/chain.h), and audit_head
+ * has the last one once more. A lease is about all assignments of a claim, and over when they are. A taint is about a place
+ * (struct berth_member.path), owned or not. queue_group has the groups that a waiting request needs.
+ */
+static const char version_3[] =
+	"ALTER TABLE audit RENAME TO audit_old;"
+	"CREATE TABLE audit("
+	" seq INTEGER PRIMARY KEY,"
+	" time INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL,"
+	" verb TEXT NOT NULL CHECK(verb <> ''),"
+	" vm TEXT,"
+	" device TEXT,"
+	" was TEXT,"
+	" became TEXT,"
+	" reason TEXT,"
+	" prev TEXT NOT NULL,"
+	" hash TEXT NOT NULL) STRICT;"
+	"INSERT INTO audit SELECT row_number() OVER (ORDER BY seq), time, uid, verb, vm, device, was, became, reason, '', ''"
+	" FROM audit_old;"
+	"DROP TABLE audit_old;"
+	"CREATE TABLE audit_head("
+	" id INTEGER PRIMARY KEY CHECK(id = 1),"
+	" seq INTEGER NOT NULL,"
+	" hash TEXT NOT NULL) STRICT;"
+
+	"CREATE TABLE checked("
+	" id INTEGER PRIMARY KEY CHECK(id = 1),"
+	" mark TEXT NOT NULL) STRICT;"
+
+	"CREATE INDEX live_claim ON assignment(claim) WHERE ended IS NULL;"
+	"CREATE TABLE lease("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" claim INTEGER NOT NULL UNIQUE REFERENCES assignment(id),"
+	" vm TEXT NOT NULL CHECK(vm <> ''),"
+	" start INTEGER NOT NULL,"
+	" until INTEGER NOT NULL,"
+	" renewals INTEGER NOT NULL DEFAULT 0,"
+	" grace INTEGER NOT NULL CHECK(grace >= 0),"
+	" on_expiry TEXT NOT NULL CHECK(on_expiry IN ('notify', 'detach', 'shutdown')),"
+	" rule TEXT,"
+	" notified INTEGER NOT NULL DEFAULT 0 CHECK(notified IN (0, 1, 2))) STRICT;"
+
+	"CREATE TABLE taint("
+	" path TEXT NOT NULL CHECK(path <> ''),"
+	" taint TEXT NOT NULL CHECK(taint <> ''),"
+	" effect TEXT NOT NULL CHECK(effect IN ('report', 'no-new', 'evict')),"
+	" bdf TEXT NOT NULL,"
+	" since INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL,"
+	" reason TEXT,"
+	" PRIMARY KEY(path, taint)) STRICT;"
+
+	"CREATE TABLE queue("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" vm TEXT NOT NULL CHECK(vm <> ''),"
+	" priority INTEGER NOT NULL CHECK(priority BETWEEN 0 AND 999),"
+	" request TEXT NOT NULL,"
+	" since INTEGER NOT NULL,"
+	" boot_id TEXT NOT NULL,"
+	" pid INTEGER NOT NULL,"
+	" pstart INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE queue_group("
+	" entry INTEGER NOT NULL REFERENCES queue(id) ON DELETE CASCADE,"
+	" grp TEXT NOT NULL CHECK(grp <> ''),"
+	" PRIMARY KEY(entry, grp)) STRICT;";
+
+static const char *const versions[] = { version_1, version_2, version_3 };
+
+static int (*const fill[])(struct berth_db *db, struct berth_err *err) = {
+	NULL,
+	NULL,
+	berth_audit_chain_all,
+};
+
+static const char *const vital[] = { "assignment", "member", NULL };
 
 const struct berth_db_format berth_schema = {
 	.noun = "ledger",
 	.application_id = 0x42727468, /* "Brth" */
 	.versions = versions,
+	.fill = fill,
 	.nr_versions = BERTH_ARRAY_SIZE(versions),
+	.vital = vital,
 };

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One owner's hold on one group, as the ledger has it, and how to find it there. Changing it: policy/ledger.h.
+ */
+#ifndef BERTH_POLICY_ASSIGNMENT_H
+#define BERTH_POLICY_ASSIGNMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bdf.h"
+
+struct berth_err;
+struct berth_ledger;
+
+/* Names are in the file and in --json: berth_owned_state_name(). The order is the usual course of life. */
+enum berth_owned_state {
+	BERTH_OWNED_PREPARING, /* "preparing": on its way from the host; undone when its holder died */
+	BERTH_OWNED_ASSIGNED,	/* "assigned": on vfio-pci, kept for the VM, nobody has it open */
+	BERTH_OWNED_IN_USE,	/* "in-use": the holder has its descriptors open */
+	BERTH_OWNED_RELEASING,	/* "releasing": the VM is letting go */
+	BERTH_OWNED_SANITISING, /* "sanitising": being reset and cleaned */
+	BERTH_OWNED_RETURNING,	/* "returning": on its way to the driver it was found with */
+	BERTH_OWNED_FAULTED, /* "faulted": a step failed and could not be undone; not offered to anyone */
+	BERTH_OWNED_QUARANTINED, /* "quarantined": working, but not clean or not proven clean */
+	BERTH_OWNED_IDENTITY_CHANGED, /* "identity-changed": another device sits at its place now */
+};
+#define BERTH_OWNED_ANY ((enum berth_owned_state) - 1) /* for berth_ledger_set_state() only */
+
+const char *berth_owned_state_name(enum berth_owned_state state);
+int berth_owned_state_from_name(const char *name); /* -1: there is none of that name */
+
+/* Why a group is held; names "assign", "run", "bind", "children". */
+enum berth_owned_kind {
+	BERTH_OWNED_BY_ASSIGN, /* `berth assign`: kept until `berth release` */
+	BERTH_OWNED_BY_RUN,    /* `berth run`: ends with the VM */
+	BERTH_OWNED_BY_BIND, /* `berth bind`: low level, no VM; the VM name is BERTH_LEDGER_VM_BIND */
+	BERTH_OWNED_BY_CHILDREN, /* held by this ledger for a parent whose VFs are owned; see berth_claim_group */
+};
+
+const char *berth_owned_kind_name(enum berth_owned_kind kind);
+
+/* Stand-ins for a VM's name; no VM may have a name that starts with '@'. */
+#define BERTH_LEDGER_VM_BIND	 "@bind"
+#define BERTH_LEDGER_VM_CHILDREN "@children"
+
+/* One device of an owned group, as it was found. NULL text: there was none (no driver, no override, …). */
+struct berth_member {
+	char bdf[BERTH_BDF_LEN]; /* where it was then */
+	char *path; /* stable PCI path: the identity; at most one live assignment has it */
+	uint16_t vendor, device;
+	bool companion;	      /* came along with its group or slot; nobody named it */
+	bool restored;	      /* given back as found */
+	char *found_driver;   /* driver it was bound to */
+	char *found_override; /* driver_override */
+	char *found_power;    /* power/control: "auto" or "on" */
+	char *found_net;      /* VF network settings, JSON text */
+	char *found_more;     /* anything else to be given back, JSON text */
+};
+
+struct berth_assignment {
+	int64_t id;    /* never used again for another one */
+	int64_t claim; /* id of the first assignment that was claimed together with this one */
+	char *group;   /* group key */
+	char *parent;  /* group key of the PF when this is a VF, or NULL */
+	char *vm;
+	enum berth_owned_kind kind;
+	enum berth_owned_state state;
+	int64_t generation; /* counts the owners of this group, from 1 */
+	char *boot_id;	    /* boot in which the holder and the state were recorded */
+	pid_t pid;	    /* the process that uses it or is working on it; 0 when there is none */
+	uint64_t pid_start; /* its start time in clock ticks since boot (proc(5), stat, field 22) */
+	int64_t created, changed, ended; /* seconds since 1970; ended 0 = live */
+	char *reason;			 /* why it is in its state, for people; or NULL */
+	struct berth_member *members;
+	size_t nr_members;
+};
+
+struct berth_assignment_list {
+	struct berth_assignment *items;
+	size_t nr;
+};
+void berth_assignment_list_free(struct berth_assignment_list *list);
+
+/* All that are given must hold; an empty query finds every live assignment. */
+struct berth_ledger_query {
+	int64_t id;	   /* 0: any */
+	const char *group; /* NULL: any, here and below */
+	const char *vm;
+	const char *bdf;  /* one of its members was found there */
+	const char *path; /* one of its members has this path */
+	bool with_ended;  /* history too */
+};
+
+/**
+ * berth_ledger_find() - assignments with their members
+ * @ret: owned by the caller, berth_assignment_list_free(); ordered by id, members by bdf
+ *
+ * Return: 0 (also for none).
+ */
+int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
+		      struct berth_assignment_list *ret, struct berth_err *err);
+
+#endif
