@@ -8,7 +8,6 @@
 
 #include "base/err.h"
 #include "policy/db.h"
-#include "policy/ledger.h"
 
 static const char *const state_names[] = {
 	[BERTH_OWNED_PREPARING] = "preparing",
@@ -192,11 +191,11 @@ static int find(struct berth_db *db, const struct berth_ledger_query *q,
 	return r;
 }
 
-int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
-		      struct berth_assignment_list *ret, struct berth_err *err)
+int berth_assignment_find(struct berth_db *db, const struct berth_ledger_query *query,
+			  struct berth_assignment_list *ret, struct berth_err *err)
 {
 	struct berth_assignment_list list = { 0 };
-	int r = find(ledger->db, query, &list, err);
+	int r = find(db, query, &list, err);
 
 	if (r < 0) {
 		berth_assignment_list_free(&list);

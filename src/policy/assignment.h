@@ -12,8 +12,8 @@
 
 #include "base/bdf.h"
 
+struct berth_db;
 struct berth_err;
-struct berth_ledger;
 
 /* Names are in the file and in --json: berth_owned_state_name(). The order is the usual course of life. */
 enum berth_owned_state {
@@ -94,13 +94,8 @@ struct berth_ledger_query {
 	bool with_ended;  /* history too */
 };
 
-/**
- * berth_ledger_find() - assignments with their members
- * @ret: owned by the caller, berth_assignment_list_free(); ordered by id, members by bdf
- *
- * Return: 0 (also for none).
- */
-int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
-		      struct berth_assignment_list *ret, struct berth_err *err);
+/* For berth_ledger_find(), which see: the same on the ledger's file. */
+int berth_assignment_find(struct berth_db *db, const struct berth_ledger_query *query,
+			  struct berth_assignment_list *ret, struct berth_err *err);
 
 #endif

@@ -484,3 +484,9 @@ int berth_ledger_end(struct berth_ledger *ledger, int64_t id, const char *reason
 		return r;
 	return berth_db_leave(ledger->db, own, end(ledger->db, id, reason, err), err);
 }
+
+int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
+		      struct berth_assignment_list *ret, struct berth_err *err)
+{
+	return berth_assignment_find(ledger->db, query, ret, err);
+}

@@ -135,7 +135,16 @@ int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_ow
 int berth_ledger_end(struct berth_ledger *ledger, int64_t id, const char *reason,
 		     struct berth_err *err);
 
-/* For policy/journal.c and policy/audit.c. */
+/**
+ * berth_ledger_find() - assignments with their members
+ * @ret: owned by the caller, berth_assignment_list_free(); ordered by id, members by bdf
+ *
+ * Return: 0 (also for none).
+ */
+int berth_ledger_find(struct berth_ledger *ledger, const struct berth_ledger_query *query,
+		      struct berth_assignment_list *ret, struct berth_err *err);
+
+/* For the other tables of the file: policy/journal.c, audit.c, …. */
 struct berth_db *berth_ledger_db(struct berth_ledger *ledger);
 
 #endif
