@@ -292,6 +292,34 @@ int berth_take_record(struct berth_manager *m, const struct berth_unit *unit,
 	return finish(m, r, err);
 }
 
+/* Who asked for a group, and how each of its functions was found. */
+static int audit_taken(struct berth_manager *m, const struct berth_request *q, size_t i,
+		       enum berth_owned_kind kind, const struct unit_found *found,
+		       struct berth_err *err)
+{
+	const struct berth_unit *unit = &q->units.items[i];
+	char bdf[BERTH_BDF_LEN], before[80];
+	int r = 0;
+
+	for (size_t j = 0; j < unit->nr && r == 0; j++) {
+		const char *driver = found->state[j].driver;
+		const struct berth_audit row = {
+			.uid = berth_audit_actor(),
+			.verb = text(berth_owned_kind_name(kind)),
+			.vm = q->vm,
+			.device = berth_bdf_format(unit->members[j].dev->bdf, bdf),
+			.before = before,
+			.after = text(berth_owned_state_name(BERTH_OWNED_PREPARING)),
+			.reason = text(unit->members[j].asked ? "asked for" :
+								"came along with its group"),
+		};
+
+		snprintf(before, sizeof(before), "host:%.60s", *driver ? driver : "none");
+		r = berth_audit_append(m->ledger, &row, err);
+	}
+	return r;
+}
+
 /* Claim all groups that are still with the host, with how their members were found. @ret_ids by unit; 0: had it already. */
 static int claim_rows(struct berth_manager *m, const struct berth_request *q,
 		      enum berth_owned_kind kind, const struct unit_found *found, int64_t *ret_ids,
@@ -325,6 +353,8 @@ static int claim_rows(struct berth_manager *m, const struct berth_request *q,
 			continue;
 		ret_ids[i] = ids[at++];
 		r = add_members(m, ret_ids[i], &q->units.items[i], &found[i], err);
+		if (r == 0)
+			r = audit_taken(m, q, i, kind, &found[i], err);
 	}
 	return finish(m, r, err);
 }
@@ -521,11 +551,10 @@ static int give_all(struct berth_manager *m, const struct berth_assignment *a,
 int berth_give(struct berth_manager *m, const struct berth_assignment *a, const char *why,
 	       struct berth_report *report, struct berth_err *err)
 {
-	int r = berth_ledger_set_state(m->ledger, a->id, BERTH_OWNED_ANY, BERTH_OWNED_RETURNING,
-				       why, err);
+	int r = berth_take_mark(m, a, BERTH_OWNED_RETURNING, "release", why, err);
 
 	if (r != 0)
-		return r > 0 ? -ENOENT : r;
+		return r;
 	r = give_all(m, a, err);
 	if (r < 0) {
 		fault(m, a, false, err);
