@@ -200,12 +200,13 @@ static void note_checked(struct berth_db *db, const char *mark)
 {
 	struct berth_err err = BERTH_ERR_INIT;
 
-	if (berth_db_begin(db, &err) < 0)
+	if (berth_failpoint_before("ledger", "checked", NULL) || berth_db_begin(db, &err) < 0)
 		return;
 	if (berth_db_run(db, &err, "INSERT OR REPLACE INTO checked(id, mark) VALUES(1, ?)", "s",
 			 mark) > 0)
 		sqlite3_exec(db->sql, "COMMIT", NULL, NULL, NULL);
 	berth_db_rollback(db);
+	(void)berth_failpoint_after("ledger", "checked", NULL);
 }
 
 /*
