@@ -98,7 +98,8 @@ $(B)/berth-vmm: $(call obj,$(VMM_SRC)) $(LIB)
 # --- unit tests: one program per object; WRAP_test_x names the calls that test replaces ---
 WRAP_test_mem := ioctl
 WRAP_test_prefault := madvise
-WRAP_test_dma_ram := berth_ioas_map berth_ioas_unmap berth_prefault_threads berth_mem_ram_ranges berth_mem_size
+WRAP_test_dma_ram := berth_ioas_map berth_ioas_unmap berth_prefault_wait berth_mem_ram_ranges berth_mem_size
+WRAP_test_early_ram := berth_prefault_threads
 WRAP_test_power := ioctl
 WRAP_test_guest_console := ioctl
 WRAP_test_pci_host := ioctl

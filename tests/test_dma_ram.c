@@ -22,7 +22,9 @@ static size_t nr_ram;
 static struct berth_range mapped[256];
 static void *mapped_at[256];
 static size_t nr_mapped;
-static int fail_at; /* the map call that fails; 0: none */
+static int fail_at;	  /* the map call that fails; 0: none */
+static uint64_t there;	  /* bytes that were waited for */
+static uint64_t lacks_at; /* where waiting fails; 0: nowhere */
 static uint64_t told_done, told_total;
 static unsigned int told;
 
@@ -52,10 +54,14 @@ int __wrap_berth_ioas_unmap(struct berth_ioas *io, struct berth_range at, struct
 	return 0;
 }
 
-unsigned int __wrap_berth_prefault_threads(void);
-unsigned int __wrap_berth_prefault_threads(void)
+/* Somebody faults RAM in, and is never further than asked for. */
+int __wrap_berth_prefault_wait(struct berth_prefault *p, uint64_t bytes, struct berth_err *err);
+int __wrap_berth_prefault_wait(struct berth_prefault *p, uint64_t bytes, struct berth_err *err)
 {
-	return 0; /* there is no memory behind these ranges */
+	assert_ptr_equal(p, &there);
+	assert_true(bytes > there);
+	there = bytes;
+	return lacks_at && there >= lacks_at ? berth_err_set(err, -ENOMEM, "no memory left") : 0;
 }
 
 const struct berth_mem_range *__wrap_berth_mem_ram_ranges(const struct berth_mem *mem, size_t *ret);
@@ -100,12 +106,14 @@ static int set_up(void **state)
 	nr_ram = nr_mapped = 0;
 	fail_at = 0;
 	told_done = told_total = told = 0;
+	there = lacks_at = 0;
 	return 0;
 }
 
 static int map(struct berth_dma_ram *d, struct berth_err *err)
 {
-	return berth_dma_ram_map(d, (struct berth_ioas *)&nr_mapped, NULL, progress, &told, err);
+	return berth_dma_ram_map(d, (struct berth_ioas *)&nr_mapped, NULL, NULL, progress, &told,
+				 err);
 }
 
 /* Each byte of RAM once, in order, at its own address. */
@@ -172,6 +180,44 @@ static void a_small_guest_is_one_piece(void **state)
 	berth_dma_ram_unmap(&d);
 }
 
+static int map_behind(struct berth_dma_ram *d, struct berth_err *err)
+{
+	return berth_dma_ram_map(d, (struct berth_ioas *)&nr_mapped, NULL,
+				 (struct berth_prefault *)&there, progress, &told, err);
+}
+
+static void each_piece_is_waited_for(void **state)
+{
+	struct berth_dma_ram d;
+
+	(void)state;
+	add_ram(0, 3 * GIB);
+	add_ram(4 * GIB, 5 * MIB);
+	fail_at = 3; /* by then the third piece has been waited for, and no more */
+	assert_int_equal(map_behind(&d, NULL), -ENOMEM);
+	assert_int_equal(there, 3 * GIB);
+	berth_dma_ram_unmap(&d);
+	fail_at = 0;
+	there = told_done = 0;
+	assert_int_equal(map_behind(&d, NULL), 0);
+	assert_int_equal(there, 3 * GIB + 5 * MIB);
+	berth_dma_ram_unmap(&d);
+}
+
+static void memory_that_does_not_come_is_not_mapped(void **state)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_dma_ram d;
+
+	(void)state;
+	add_ram(0, 3 * GIB);
+	lacks_at = 2 * GIB;
+	assert_int_equal(map_behind(&d, &err), -ENOMEM);
+	assert_string_equal(err.text, "guest RAM: no memory left");
+	assert_int_equal(nr_mapped, 1);
+	berth_dma_ram_unmap(&d);
+}
+
 static void the_largest_guest_takes_no_more_maps_than_there_are(void **state)
 {
 	static const uint64_t sizes[] = { 96 * GIB, 127 * GIB, 128 * GIB, 2048 * GIB, 8192 * GIB };
@@ -213,6 +259,8 @@ int main(void)
 		T(ram_is_mapped_in_pieces_of_a_gib),
 		T(pieces_start_at_multiples_of_their_size),
 		T(a_small_guest_is_one_piece),
+		T(each_piece_is_waited_for),
+		T(memory_that_does_not_come_is_not_mapped),
 		T(the_largest_guest_takes_no_more_maps_than_there_are),
 		T(a_failure_leaves_what_can_be_taken_back),
 	};

@@ -64,6 +64,7 @@ static void add_devices(struct berth_launch *l)
 					       { 0, 1, 0, 1 },
 					       { 0x10000, 2, 0, 0 } };
 
+	l->devices_follow = true;
 	l->container_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	l->nr_groups = 2;
 	for (unsigned int i = 0; i < 2; i++) {
@@ -91,13 +92,23 @@ static ino_t inode(int fd)
 	return st.st_ino;
 }
 
+/* Both messages. */
+static void pass_on(struct fixture *f)
+{
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	assert_int_equal(f->in.nr_devices, 0);
+	assert_int_equal(f->in.container_fd, -1);
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, &f->err), 0);
+	assert_int_equal(berth_launch_recv_devices(f->sock[1], &f->in, &f->err), 0);
+}
+
 static void arrives_as_it_was_sent(void **state)
 {
 	struct fixture *f = *state;
 
 	add_devices(&f->out);
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
-	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	pass_on(f);
 	assert_string_equal(f->in.name, "t1");
 	assert_string_equal(f->in.cmdline, "console=ttyS0 quiet");
 	assert_int_equal(f->in.nr_cpus, 2);
@@ -148,8 +159,7 @@ static void devices_by_iommufd_come_without_groups(void **state)
 
 	add_devices(&f->out);
 	use_iommufd(&f->out);
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
-	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	pass_on(f);
 	assert_int_equal(f->in.ioas_kind, BERTH_IOAS_IOMMUFD);
 	assert_int_equal(f->in.ioas_id, 7);
 	assert_int_equal(f->in.nr_groups, 0);
@@ -162,19 +172,24 @@ static void interface_and_descriptors_must_agree(void **state)
 	struct fixture *f = *state;
 
 	add_devices(&f->out);
-	f->out.ioas_kind = BERTH_IOAS_IOMMUFD; /* but with groups */
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+	f->out.ioas_kind = BERTH_IOAS_IOMMUFD;
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), 0);
+	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, NULL), 0);
+	/* but with groups */
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), -EINVAL);
 	use_iommufd(&f->out);
 	f->out.devices[1].group = 1;
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), -EINVAL);
 	f->out.devices[1].group = 0;
 	berth_closep(&f->out.devices[1].fd);
 	f->out.devices[1].fd = memfd_create("device", MFD_CLOEXEC); /* no character device */
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), 0);
-	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), -EINVAL);
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), 0);
+	assert_int_equal(berth_launch_recv_devices(f->sock[1], &f->in, &f->err), -EINVAL);
+	assert_int_equal(f->in.nr_devices, 0);
+	assert_int_equal(f->in.container_fd, -1);
 	assert_non_null(strstr(f->err.text, "a VFIO device"));
 	f->out.ioas_kind = BERTH_IOAS_TYPE1; /* but without groups */
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), -EINVAL);
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), -EINVAL);
 }
 
 static void memory_of_a_pool_arrives_as_a_file(void **state)
@@ -185,8 +200,7 @@ static void memory_of_a_pool_arrives_as_a_file(void **state)
 	f->out.pages = BERTH_PAGES_2M;
 	f->out.numa_node = 3;
 	f->out.memory_fd = memfd_create("memory", MFD_CLOEXEC);
-	assert_int_equal(berth_launch_send(f->sock[0], &f->out, &f->err), 0);
-	assert_int_equal(berth_launch_recv(f->sock[1], &f->in, &f->err), 0);
+	pass_on(f);
 	assert_int_equal(f->in.pages, BERTH_PAGES_2M);
 	assert_int_equal(f->in.numa_node, 3);
 	assert_int_equal(inode(f->in.memory_fd), inode(f->out.memory_fd));
@@ -202,7 +216,8 @@ static void memory_and_its_file_must_agree(void **state)
 
 	f->out.memory_fd = memfd_create("memory", MFD_CLOEXEC);
 	assert_int_equal(berth_launch_decode(buf, berth_launch_encode(&f->out, buf), fds,
-					     berth_launch_fds(&f->out, fds), &f->in, &f->err),
+					     berth_launch_machine_fds(&f->out, fds), &f->in,
+					     &f->err),
 			 -EPROTO);
 	assert_non_null(strstr(f->err.text, "pages of thp"));
 	close(f->out.memory_fd);
@@ -210,7 +225,7 @@ static void memory_and_its_file_must_agree(void **state)
 	f->out.pages = BERTH_PAGES_1G;
 	f->out.memory = 1ull << 30;
 	assert_int_equal(berth_launch_decode(buf, berth_launch_encode(&f->out, buf), fds,
-					     berth_launch_fds(&f->out, fds), &f->in, NULL),
+					     berth_launch_machine_fds(&f->out, fds), &f->in, NULL),
 			 -EPROTO);
 }
 
@@ -241,58 +256,130 @@ static void impossible_backings_are_refused(void **state)
 	}
 }
 
+/* The two messages of a VM with devices. */
+struct message {
+	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
+	size_t len;
+	size_t nr_fds;
+	bool devices;
+};
+
+static void encode_both(const struct berth_launch *l, struct message m[2])
+{
+	m[0].len = berth_launch_encode(l, m[0].buf);
+	m[0].nr_fds = 3;
+	m[0].devices = false;
+	m[1].len = berth_launch_encode_devices(l, m[1].buf);
+	m[1].nr_fds = 6;
+	m[1].devices = true;
+}
+
+static int decode(struct fixture *f, const struct message *m, const uint8_t *buf, size_t len)
+{
+	static const int fds[16]; /* all 0, and not ours to close */
+
+	berth_launch_init(&f->in);
+	if (!m->devices)
+		return berth_launch_decode(buf, len, fds, m->nr_fds, &f->in, NULL);
+	f->in = f->out;
+	f->in.ioas_id = f->in.nr_groups = f->in.nr_devices = 0;
+	f->in.container_fd = -1;
+	return berth_launch_decode_devices(buf, len, fds, m->nr_fds, &f->in, NULL);
+}
+
 static void every_byte_cut_off_is_noticed(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t buf[BERTH_LAUNCH_MESSAGE_MAX];
-	int fds[16] = { 0 };
-	size_t len;
+	struct message messages[2];
 
 	add_devices(&f->out);
-	len = berth_launch_encode(&f->out, buf);
-	assert_int_equal(berth_launch_decode(buf, len, fds, 9, &f->in, NULL), 0);
-	for (size_t cut = 0; cut < len; cut++) {
-		uint8_t *exact =
-			malloc(cut ? cut : 1); /* so that a sanitizer sees a read past the end */
+	encode_both(&f->out, messages);
+	for (const struct message *m = messages; m < messages + 2; m++) {
+		assert_int_equal(decode(f, m, m->buf, m->len), 0);
+		for (size_t cut = 0; cut < m->len; cut++) {
+			uint8_t *exact =
+				malloc(cut ? cut : 1); /* a sanitizer sees a read past the end */
 
-		memcpy(exact, buf, cut);
-		assert_int_equal(berth_launch_decode(exact, cut, fds, 9, &f->in, NULL), -EPROTO);
-		/* and again when the length field agrees with the cut */
-		if (cut >= 12) {
-			exact[8] = (uint8_t)cut;
-			exact[9] = (uint8_t)(cut >> 8);
-			assert_int_equal(berth_launch_decode(exact, cut, fds, 9, &f->in, NULL),
-					 -EPROTO);
+			memcpy(exact, m->buf, cut);
+			assert_int_equal(decode(f, m, exact, cut), -EPROTO);
+			/* and again when the length field agrees with the cut */
+			if (cut >= 12) {
+				exact[8] = (uint8_t)cut;
+				exact[9] = (uint8_t)(cut >> 8);
+				assert_int_equal(decode(f, m, exact, cut), -EPROTO);
+			}
+			free(exact);
 		}
-		free(exact);
 	}
-	berth_launch_init(&f->in); /* the descriptors above were all 0, and not ours to close */
+	berth_launch_init(&f->in);
 }
 
 static void no_changed_byte_makes_it_misbehave(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t good[BERTH_LAUNCH_MESSAGE_MAX], bad[BERTH_LAUNCH_MESSAGE_MAX];
-	int fds[16] = { 0 };
-	size_t len, refused = 0;
+	struct message messages[2];
 
 	add_devices(&f->out);
-	len = berth_launch_encode(&f->out, good);
-	for (size_t at = 0; at < len; at++) {
-		for (unsigned int v = 0; v < 256; v++) {
-			memcpy(bad, good, len);
-			bad[at] = (uint8_t)v;
-			if (berth_launch_decode(bad, len, fds, 9, &f->in, NULL) < 0) {
+	encode_both(&f->out, messages);
+	for (struct message *m = messages; m < messages + 2; m++) {
+		size_t refused = 0;
+
+		for (size_t at = 0; at < m->len * 256; at++) {
+			uint8_t was = m->buf[at / 256];
+
+			m->buf[at / 256] = (uint8_t)at;
+			if (decode(f, m, m->buf, m->len) < 0) {
 				assert_int_equal(f->in.nr_devices, 0);
-				assert_int_equal(f->in.kernel_fd, -1);
+				assert_int_equal(f->in.container_fd, -1);
 				refused++;
 			} else {
 				assert_int_equal(berth_launch_check(&f->in, NULL), 0);
 			}
+			m->buf[at / 256] = was;
 		}
+		assert_true(refused > 12 * 255); /* magic, version, length at the very least */
 	}
-	assert_true(refused > 12 * 255); /* magic, version, length at the very least */
 	berth_launch_init(&f->in);
+}
+
+static void one_message_is_not_taken_for_the_other(void **state)
+{
+	struct fixture *f = *state;
+	struct message messages[2];
+
+	add_devices(&f->out);
+	encode_both(&f->out, messages);
+	messages[0].devices = true;
+	messages[1].devices = false;
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(decode(f, &messages[i], messages[i].buf, messages[i].len),
+				 -EPROTO);
+	berth_launch_init(&f->in);
+}
+
+static void devices_must_be_announced(void **state)
+{
+	struct fixture *f = *state;
+
+	add_devices(&f->out);
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), 0);
+	f->out.devices_follow = false;
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), -EINVAL);
+	assert_int_equal(berth_launch_send(f->sock[0], &f->out, NULL), 0);
+	f->in = f->out;
+	f->in.nr_devices = f->in.nr_groups = 0;
+	f->in.container_fd = -1;
+	assert_int_equal(berth_launch_recv_devices(f->sock[1], &f->in, &f->err), -EINVAL);
+	assert_non_null(strstr(f->err.text, "announced"));
+	berth_launch_init(&f->in);
+}
+
+static void no_device_is_no_message(void **state)
+{
+	struct fixture *f = *state;
+
+	f->out.devices_follow = true;
+	assert_int_equal(berth_launch_send_devices(f->sock[0], &f->out, NULL), -EINVAL);
 }
 
 static void wrong_number_of_descriptors_is_refused(void **state)
@@ -354,7 +441,7 @@ static void refuses_what_no_vm_can_be(void **state)
 		struct berth_launch saved = *l;                                                    \
 		change;                                                                            \
 		assert_int_equal(berth_launch_check(l, NULL), -EINVAL);                            \
-		assert_int_equal(berth_launch_send(f->sock[0], l, NULL), -EINVAL);                 \
+		assert_int_equal(berth_launch_send_devices(f->sock[0], l, NULL), -EINVAL);         \
 		*l = saved;                                                                        \
 	} while (0)
 
@@ -459,6 +546,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_byte_cut_off_is_noticed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_changed_byte_makes_it_misbehave, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(one_message_is_not_taken_for_the_other, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(devices_must_be_announced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_device_is_no_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wrong_number_of_descriptors_is_refused, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(refused_message_leaves_no_descriptor_open, set_up,

@@ -94,6 +94,33 @@ static void ram_leaves_the_gap_below_4_gib(void **state)
 	berth_mem_free(mem);
 }
 
+static void ram_that_is_mapped_already_stays_the_callers(void **state)
+{
+	const struct berth_backing_config backing = { .node = BERTH_NODE_ANY,
+						      .fd = -1,
+						      .size = 64 * MIB };
+	static const struct berth_range hole = { 32 * MIB, 2 * MIB };
+	struct berth_mem_config config = {
+		.size = 64 * MIB, .fd = -1, .reserved = &hole, .nr_reserved = 1
+	};
+	const struct berth_mem_range *ram;
+	struct berth_backing b = { 0 };
+	struct berth_mem *mem = NULL;
+	size_t nr;
+
+	(void)state;
+	assert_int_equal(berth_backing_map(&b, &backing, NULL), 0);
+	config.start = b.start;
+	assert_int_equal(berth_mem_new(&mem, 3, &config, NULL), 0);
+	ram = berth_mem_ram_ranges(mem, &nr);
+	assert_int_equal(nr, 2);
+	assert_ptr_equal(ram[0].hva, b.start);
+	assert_ptr_equal(ram[1].hva, (char *)b.start + 32 * MIB);
+	berth_mem_free(mem);
+	*(volatile char *)b.start = 1; /* still there */
+	berth_backing_unmap(&b);
+}
+
 static void ram_avoids_what_is_reserved(void **state)
 {
 	/* unordered, unaligned, one in the device gap, two that touch */
@@ -348,6 +375,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(ram_leaves_the_gap_below_4_gib),
 		T(ram_avoids_what_is_reserved),
+		T(ram_that_is_mapped_already_stays_the_callers),
 		T(guest_and_host_addresses_agree_modulo_a_page),
 		T(the_translator_takes_whole_ranges_only),
 		T(sizes_that_make_no_guest_are_refused),

@@ -39,6 +39,8 @@ struct fixture {
 	struct berth_err err;
 	char output[64];
 	int running; /* calls of on_running */
+	int went;    /* calls of on_go */
+	int go;	     /* and what it answers */
 	int ready;   /* calls of on_memory */
 	struct fake_vfio *fake;
 	struct berth_vfio_device *dev;
@@ -63,6 +65,14 @@ static void on_running(void *arg)
 	f->running++;
 }
 
+static int on_go(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->went++;
+	return f->go;
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -85,6 +95,7 @@ static int set_up(void **state)
 		.listen_fd = -1,
 		.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
 		.on_memory = on_memory,
+		.on_go = on_go,
 		.on_running = on_running,
 		.arg = f,
 	};
@@ -184,12 +195,33 @@ static void good_end_is_good(void **state)
 
 	run_with(f, powers_off);
 	assert_int_equal(f->running, 1);
+	assert_int_equal(f->went, 1);
 	assert_true(f->end.ran);
 	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
 	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
 	assert_int_equal(berth_read_file(AT_FDCWD, f->output, 100, &text, NULL), 0);
 	assert_string_equal(text, "hello\n");
 	free(text);
+}
+
+static void waits_after_go(int control, int console)
+{
+	(void)console;
+	berth_control_say(control, BERTH_CONTROL_CONFINED);
+	expect(control, BERTH_CONTROL_GO);
+	pause();
+}
+
+static void one_that_cannot_get_its_devices_is_killed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->go = -EMFILE;
+	run_with(f, waits_after_go);
+	assert_int_equal(f->went, 1);
+	assert_int_equal(f->running, 0);
+	assert_true(f->end.signalled);
+	assert_int_equal(f->end.status, SIGKILL);
 }
 
 static void reports_memory(int control, int console)
@@ -744,6 +776,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(good_end_is_good, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_cannot_get_its_devices_is_killed, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(memory_that_takes_long_is_told_and_wiped_away,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_told_where_nobody_looks, set_up,

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "tools/vm_spawn.h"
 #include "vmm/control.h"
+#include "vmm/early_ram.h"
 #include "vmm/guest.h"
 #include "vmm/launch.h"
 #include "vmm/sandbox.h"
@@ -26,7 +27,7 @@
 
 static enum berth_sandbox_devices devices_of(const struct berth_launch *launch)
 {
-	if (!launch->nr_devices)
+	if (!launch->devices_follow)
 		return BERTH_SANDBOX_NO_DEVICES;
 	return launch->ioas_kind == BERTH_IOAS_IOMMUFD ? BERTH_SANDBOX_IOMMUFD :
 							 BERTH_SANDBOX_TYPE1;
@@ -39,7 +40,7 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 	struct berth_sandbox_fds fds = { BERTH_VMM_CONTROL_FD, launch->console_fd, -1 };
 	int r;
 
-	s.nr_keep = berth_launch_fds(launch, keep);
+	s.nr_keep = berth_launch_machine_fds(launch, keep);
 	keep[s.nr_keep++] = BERTH_VMM_CONTROL_FD;
 	s.nr_threads = launch->nr_cpus + SPARE_THREADS;
 	r = berth_sandbox_confine(&s, err);
@@ -48,17 +49,11 @@ static int confine(const struct berth_launch *launch, struct berth_err *err)
 	return r;
 }
 
-/* The supervisor must be alive to answer; one that died before we asked for its death signal does not. */
-static int wait_for_go(struct berth_err *err)
+static int say_confined(struct berth_err *err)
 {
-	struct berth_control msg;
 	int r = berth_control_say(BERTH_VMM_CONTROL_FD, BERTH_CONTROL_CONFINED);
 
-	if (r == 0)
-		r = berth_control_recv(BERTH_VMM_CONTROL_FD, &msg);
-	if (r == 0 && msg.type != BERTH_CONTROL_GO)
-		r = -EPROTO;
-	return r < 0 ? berth_err_set(err, r, "waiting for the supervisor: %s", strerror(-r)) : 0;
+	return r < 0 ? berth_err_set(err, r, "telling the supervisor: %s", strerror(-r)) : 0;
 }
 
 static void on_control(struct berth_vm *vm, int fd, void *opaque)
@@ -103,18 +98,52 @@ static void on_ram(void *opaque, uint64_t done, uint64_t total)
 	(void)berth_control_send(BERTH_VMM_CONTROL_FD, &msg);
 }
 
+/* RAM is faulted in while the supervisor resets the devices; without devices only what the guest touches. */
+static int begin_ram(struct berth_early_ram **ret, const struct berth_launch *launch,
+		     struct berth_err *err)
+{
+	const struct berth_backing_config config = {
+		.pages = launch->pages,
+		.node = launch->numa_node,
+		.fd = launch->memory_fd,
+		.size = launch->memory,
+	};
+
+	return launch->devices_follow ? berth_early_ram_new(ret, &config, err) : 0;
+}
+
+/* The supervisor must be alive to answer; one that died before we asked for its death signal does not. */
+static int wait_for_go(struct berth_launch *launch, struct berth_err *err)
+{
+	struct berth_control msg;
+	int r = berth_control_recv(BERTH_VMM_CONTROL_FD, &msg);
+
+	if (r == 0 && msg.type != BERTH_CONTROL_GO)
+		r = -EPROTO;
+	if (r < 0)
+		return berth_err_set(err, r, "waiting for the supervisor: %s", strerror(-r));
+	return launch->devices_follow ?
+		       berth_launch_recv_devices(BERTH_VMM_CONTROL_FD, launch, err) :
+		       0;
+}
+
 /* Everything, in order. Return: 0 and how the guest ended; -errno. */
 static int vmm(struct berth_launch *launch, enum berth_vm_end *ret, struct berth_err *err)
 {
-	BERTH_CLEANUP(berth_guest_freep) struct berth_guest *guest = NULL;
+	BERTH_CLEANUP(berth_early_ram_freep) struct berth_early_ram *ram = NULL;
+	BERTH_CLEANUP(berth_guest_freep) struct berth_guest *guest = NULL; /* is freed first */
 	int r = berth_launch_recv(BERTH_VMM_CONTROL_FD, launch, err);
 
 	if (r == 0)
 		r = confine(launch, err);
 	if (r == 0)
-		r = wait_for_go(err);
+		r = say_confined(err);
 	if (r == 0)
-		r = berth_guest_new(&guest, launch, on_ram, err);
+		r = begin_ram(&ram, launch, err);
+	if (r == 0)
+		r = wait_for_go(launch, err);
+	if (r == 0)
+		r = berth_guest_new(&guest, launch, ram, on_ram, err);
 	if (r == 0)
 		r = run(guest, launch, ret, err);
 	return r;

@@ -253,8 +253,7 @@ static void fill_info(struct supervisor *s)
 		i->devices[k] = s->launch.devices[k].host;
 }
 
-/* As soon as it is known which devices these are: opening and resetting them takes a while. */
-static void start_on_memory(struct supervisor *s)
+static void choose_node(struct supervisor *s)
 {
 	const struct berth_vm_claim *claim = s->devices.claim;
 	struct berth_bdf at[BERTH_LAUNCH_DEVICES] = { 0 };
@@ -266,64 +265,88 @@ static void start_on_memory(struct supervisor *s)
 		if (claim->devs[i].asked)
 			at[nr++] = claim->devs[i].at;
 	berth_vm_memory_choose_node(&s->memory, s->host, s->config, at, nr);
-	berth_vm_memory_warm(&s->memory);
 }
 
-static int take_devices(struct supervisor *s, struct berth_err *err)
+static int claim_devices(struct supervisor *s, struct berth_err *err)
 {
 	int r = berth_vm_devices_claim(&s->devices, s->config->name, s->config->devices,
 				       s->config->nr_devices, err);
 
-	if (r == 0) {
-		start_on_memory(s);
-		r = berth_vm_devices_open(&s->devices, s->config->iommu, s->config->p2p, err);
-		berth_vm_memory_cool(&s->memory);
-	}
-	if (r == 0 && s->devices.claim)
-		s->info.devices_ms = ms_since(s);
-	if (r == 0)
-		r = berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err);
-	return r;
+	if (r != 0)
+		return r;
+	choose_node(s);
+	s->launch.devices_follow = s->devices.claim;
+	return berth_vm_devices_choose(&s->devices, s->config->iommu, s->config->p2p,
+				       &s->launch.ioas_kind, err);
 }
 
-static int open_console(struct supervisor *s, struct berth_err *err)
+static int open_devices(struct supervisor *s, struct berth_err *err)
 {
-	int sock[2], r = berth_terminal_open(&s->terminal, s->options->console, err);
+	int r = berth_vm_devices_open(&s->devices, err);
 
-	if (r < 0)
-		return r;
+	if (r == 0 && s->devices.claim)
+		s->info.devices_ms = ms_since(s);
+	return r == 0 ? berth_vm_devices_lend(&s->devices, s->config->options, &s->launch, err) : r;
+}
+
+static uint64_t nofile(const struct supervisor *s)
+{
+	return SPARE_FDS + s->launch.nr_cpus + s->launch.nr_groups + s->launch.nr_devices +
+	       berth_vm_devices_nr_fds(&s->devices);
+}
+
+/* The terminal comes later: what is said until then is ours. */
+static int make_console_socket(struct supervisor *s, struct berth_err *err)
+{
+	int sock[2];
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return berth_err_set(err, -errno, "socket for the console: %s", strerror(errno));
-	berth_console_init(&s->console, s->terminal, sock[0]);
+	s->console.sock = sock[0];
 	s->launch.console_fd = sock[1];
 	return 0;
 }
 
-static struct berth_vm_limits limits_for(const struct supervisor *s)
+static int open_terminal(struct supervisor *s, struct berth_err *err)
 {
-	struct berth_vm_limits limits = { .memlock = MEMLOCK_DEFAULT, .nofile = SPARE_FDS };
+	int r = berth_terminal_open(&s->terminal, s->options->console, err);
 
-	if (s->launch.nr_devices)
-		limits.memlock = berth_ioas_memlock_need(s->launch.memory);
-	limits.nofile += s->launch.nr_cpus + s->launch.nr_groups + s->launch.nr_devices +
-			 berth_vm_devices_nr_fds(&s->devices);
-	return limits;
+	if (r == 0)
+		berth_console_init(&s->console, s->terminal, s->console.sock);
+	return r;
 }
 
+/* It has no device yet: it confines itself and faults RAM in while we open and reset them. */
 static int start_process(struct supervisor *s, struct berth_err *err)
 {
-	struct berth_vm_limits limits = limits_for(s);
-	int r = berth_vm_spawn(&s->process, s->launch.name, &limits, err);
+	struct berth_vm_limits limits = { .memlock = MEMLOCK_DEFAULT, .nofile = nofile(s) };
+	int r;
 
+	if (s->launch.devices_follow)
+		limits.memlock = berth_ioas_memlock_need(s->launch.memory);
+	r = berth_vm_spawn(&s->process, s->launch.name, &limits, err);
 	if (r < 0)
 		return r;
+	s->info.vmm_pid = s->process.pid;
 	s->launch.numa_node = s->memory.config.node;
 	s->launch.memory_fd = BERTH_TAKE_FD(s->memory.config.fd);
-	s->devices.used = true;
-	s->info.vmm_pid = s->process.pid;
-	r = berth_launch_send(s->process.control_fd, &s->launch, err);
+	return berth_launch_send(s->process.control_fd, &s->launch, err);
+}
+
+static int on_go(void *arg)
+{
+	struct supervisor *s = arg;
+	struct berth_err err = BERTH_ERR_INIT;
+	int r = 0;
+
+	if (s->launch.devices_follow) {
+		s->devices.used = true;
+		r = berth_vm_process_allow(&s->process, nofile(s), &err);
+		if (r == 0)
+			r = berth_launch_send_devices(s->process.control_fd, &s->launch, &err);
+	}
 	if (r < 0)
-		berth_vm_process_kill(&s->process);
+		log_warn("%s", err.text);
 	/* Our copies: what berth-vmm has must end when it ends. */
 	berth_launch_done(&s->launch);
 	return r;
@@ -383,6 +406,7 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.timeout_s = s->options->timeout_s,
 		.progress = isatty(STDERR_FILENO),
 		.on_memory = on_memory,
+		.on_go = on_go,
 		.watch = s->devices.watch,
 		.on_error = s->config->on_error,
 		.on_running = on_running,
@@ -393,7 +417,8 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 	return r < 0 ? r : berth_vm_ending_judge(&s->ending, s->config->name, err);
 }
 
-static int bring_up(struct supervisor *s, struct berth_err *err)
+/* What can be refused: nothing runs yet, and no device is open. */
+static int take(struct supervisor *s, struct berth_err *err)
 {
 	int r = block_signals(s, err);
 
@@ -409,20 +434,31 @@ static int bring_up(struct supervisor *s, struct berth_err *err)
 		return r;
 	fill_info(s);
 	write_info(s);
-	r = take_devices(s, err);
+	return claim_devices(s, err);
+}
+
+static int bring_up(struct supervisor *s, struct berth_err *err)
+{
+	int r = take(s, err);
+
+	if (r == 0)
+		r = make_console_socket(s, err);
+	if (r == 0)
+		r = start_process(s, err);
+	if (r != 0)
+		return r;
+	write_info(s);
+	r = open_devices(s, err);
 	if (r == 0 && berth_vm_loop_interrupted(s->signal_fd))
 		r = berth_err_set(err, -EINTR, "VM %s: interrupted before it was started",
 				  s->config->name);
 	if (r == 0)
-		r = open_console(s, err);
+		r = open_terminal(s, err);
 	if (r != 0)
 		return r;
 	fill_info(s);
-	r = watch_faults(s, err);
-	if (r == 0)
-		r = start_process(s, err);
 	write_info(s);
-	return r;
+	return watch_faults(s, err);
 }
 
 /* --- down --- */
@@ -478,12 +514,10 @@ int berth_supervisor_run(struct berth_host *host, const struct berth_run_config 
 	berth_vm_devices_init(&s->devices, host);
 	fill_launch(s);
 	r = bring_up(s, err);
-	/* Also when the launch failed half-way: a process that was started is waited for. */
-	if (s->process.pid > 0) {
-		int r2 = supervise(s, err);
-
-		r = r ? r : r2;
-	}
+	if (r == 0)
+		r = supervise(s, err);
+	else
+		berth_vm_process_end(&s->process, BERTH_VM_DIE_MS);
 	r = take_down(s, r, err);
 	free(s);
 	return r;

@@ -5,9 +5,10 @@
  * Up, each step undone in reverse order on the way down, whatever happened in between:
  *   files      kernel, initrd, /dev/kvm opened and looked at; nothing of the host has changed yet
  *   folder     $BERTH_RUN/NAME with its lock, a user id for berth-vmm
- *   devices    claimed (policy, safety, ledger), bound to vfio-pci, opened, reset
- *   console    terminal in raw mode
- *   process    berth-vmm started, launch message sent; then the loop (vm_loop.h)
+ *   claim      devices are ours: policy, safety, ledger, bound to vfio-pci
+ *   process    berth-vmm started, told of the machine; it confines itself and faults RAM in, while:
+ *   devices    opened, reset, verified
+ *   console    terminal in raw mode; then the loop (vm_loop.h), which hands the devices over
  * If this process dies, the kernel kills berth-vmm, closes the devices and frees the lock; the ledger still names us, and
  * the next verb resets and releases.
  */

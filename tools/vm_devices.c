@@ -74,23 +74,11 @@ static int reset(struct berth_vm_devices *d, enum berth_reset_when when, struct 
 	return r;
 }
 
-static int open_ioas(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
-		     struct berth_err *err)
+int berth_vm_devices_choose(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
+			    enum berth_ioas_kind *ret, struct berth_err *err)
 {
 	struct berth_bdf at[BERTH_LAUNCH_DEVICES];
 	enum berth_ioas_kind kind;
-	int r;
-
-	for (size_t i = 0; i < d->claim->nr_devs; i++)
-		at[i] = d->claim->devs[i].at;
-	r = berth_ioas_choose(want, d->host, at, d->claim->nr_devs, p2p, &kind, err);
-	return r < 0 ? berth_err_prefix(err, r, "VM %s", d->claim->vm) :
-		       berth_ioas_open(&d->io, kind, d->host, err);
-}
-
-int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
-			  struct berth_err *err)
-{
 	int r;
 
 	if (!d->claim)
@@ -99,7 +87,21 @@ int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want,
 		return berth_err_set(err, -E2BIG,
 				     "VM %s: its groups hold %zu functions; %d are possible",
 				     d->claim->vm, d->claim->nr_devs, BERTH_LAUNCH_DEVICES);
-	r = open_ioas(d, want, p2p, err);
+	for (size_t i = 0; i < d->claim->nr_devs; i++)
+		at[i] = d->claim->devs[i].at;
+	r = berth_ioas_choose(want, d->host, at, d->claim->nr_devs, p2p, &kind, err);
+	if (r < 0)
+		return berth_err_prefix(err, r, "VM %s", d->claim->vm);
+	*ret = kind;
+	return berth_ioas_open(&d->io, kind, d->host, err);
+}
+
+int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err)
+{
+	int r = 0;
+
+	if (!d->claim)
+		return 0;
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++)
 		r = berth_vfio_device_open(&d->devs[i], d->io, d->claim->devs[i].at, err);
 	if (r == 0)
@@ -185,7 +187,6 @@ int berth_vm_devices_lend(struct berth_vm_devices *d, const struct berth_run_dev
 
 	if (!d->claim)
 		return 0;
-	l->ioas_kind = berth_ioas_kind(d->io);
 	l->ioas_id = berth_ioas_id(d->io);
 	r = dup_fd(berth_ioas_fd(d->io), &l->container_fd, err);
 	for (size_t i = 0; r == 0 && i < d->claim->nr_devs; i++) {

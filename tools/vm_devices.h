@@ -46,13 +46,21 @@ int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *con
 			   size_t nr, struct berth_err *err);
 
 /**
+ * berth_vm_devices_choose() - by which interface of the kernel
+ *
+ * Return: 0 and *ret, untouched without devices; what berth_ioas_choose() and berth_ioas_open() return.
+ */
+int berth_vm_devices_choose(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
+			    enum berth_ioas_kind *ret, struct berth_err *err);
+
+/**
  * berth_vm_devices_open() - open every function claimed, reset them before use, and listen to what is reported for them
  *
- * Return: 0; BERTH_REFUSED a reset is not proven; what berth_ioas_choose(), berth_ioas_open() and berth_vfio_device_open()
- *         return.
+ * After berth_vm_devices_choose().
+ *
+ * Return: 0; BERTH_REFUSED a reset is not proven; what berth_vfio_device_open() returns.
  */
-int berth_vm_devices_open(struct berth_vm_devices *d, enum berth_ioas_want want, bool p2p,
-			  struct berth_err *err);
+int berth_vm_devices_open(struct berth_vm_devices *d, struct berth_err *err);
 
 /**
  * berth_vm_devices_lend() - copies of the descriptors into @l, and a place in the guest for each device

@@ -260,18 +260,25 @@ static void on_running(struct berth_vm_loop *l)
 		l->config.on_running(l->config.arg);
 }
 
+/* Devices are reset by now, or there would be no loop. */
+static void on_confined(struct berth_vm_loop *l)
+{
+	if (l->phase != CONFINING)
+		return;
+	l->phase = MAKING;
+	l->made_since = now_ms();
+	l->deadline = l->made_since + BERTH_VM_MAKE_MS +
+		      (int64_t)(l->config.memory >> 30) * BERTH_VM_MAKE_MS_PER_GIB;
+	if (berth_control_say(l->config.process->control_fd, BERTH_CONTROL_GO) < 0 ||
+	    (l->config.on_go && l->config.on_go(l->config.arg) < 0))
+		kill_it(l);
+}
+
 static void on_message(struct berth_vm_loop *l, const struct berth_control *msg)
 {
 	switch (msg->type) {
 	case BERTH_CONTROL_CONFINED:
-		if (l->phase != CONFINING)
-			return;
-		l->phase = MAKING;
-		l->made_since = now_ms();
-		l->deadline = l->made_since + BERTH_VM_MAKE_MS +
-			      (int64_t)(l->config.memory >> 30) * BERTH_VM_MAKE_MS_PER_GIB;
-		if (berth_control_say(l->config.process->control_fd, BERTH_CONTROL_GO) < 0)
-			kill_it(l);
+		on_confined(l);
 		return;
 	case BERTH_CONTROL_RUNNING:
 		on_running(l);

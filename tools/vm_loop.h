@@ -76,6 +76,8 @@ struct berth_vm_loop_config {
 		void *arg); /* may be NULL; called once, when all memory is ready for DMA */
 	struct berth_vfio_watch *watch; /* borrowed; NULL without devices */
 	enum berth_vm_on_error on_error;
+	/* Called once, after GO: hand over what comes later than the launch message. May be NULL. Negative: end it. */
+	int (*on_go)(void *arg);
 	void (*on_running)(void *arg); /* may be NULL; called once */
 	void *arg;
 };

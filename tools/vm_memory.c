@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tools/vm_memory.h"
 
-#include <unistd.h>
-
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "tools/run_config.h"
 #include "vmm/hostmem.h"
-#include "vmm/prefault.h"
 
 #define BERTH_LOG "run"
 #include "base/log.h"
-
-#define SLICE (UINT64_C(64) << 20) /* of a thread at a time: what cool() may have to wait for */
 
 int berth_vm_memory_reserve(struct berth_vm_memory *m, const struct berth_host *host,
 			    const struct berth_run_config *c, struct berth_err *err)
@@ -41,31 +36,8 @@ void berth_vm_memory_choose_node(struct berth_vm_memory *m, const struct berth_h
 		log_warn("VM %s: %s", c->name, err.text);
 }
 
-void berth_vm_memory_warm(struct berth_vm_memory *m)
-{
-	struct berth_prefault_range range = { .size = m->config.size };
-	unsigned int nr_threads = berth_prefault_threads();
-	uint64_t page = berth_pages_hugetlb(m->config.pages);
-
-	if (m->config.fd < 0 || berth_backing_map(&m->backing, &m->config, NULL) < 0)
-		return;
-	range.start = m->backing.start;
-	/* One at least: who opens and resets devices sleeps most of the time. */
-	if (berth_prefault_start(&m->prefault, &range, 1, page > SLICE ? page : SLICE,
-				 nr_threads ? nr_threads : 1, NULL) < 0)
-		m->prefault = NULL;
-}
-
-void berth_vm_memory_cool(struct berth_vm_memory *m)
-{
-	berth_prefault_free(m->prefault);
-	m->prefault = NULL;
-	berth_backing_unmap(&m->backing);
-}
-
 void berth_vm_memory_done(struct berth_vm_memory *m)
 {
-	berth_vm_memory_cool(m);
 	berth_closep(&m->config.fd);
 	m->config.fd = -1;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory of a VM before there is a berth-vmm: pages of a pool are reserved before a device is taken from the host, and zeroed
- * while devices are opened and reset, which is waiting for the most part. Anonymous memory belongs to one process, so that
- * one is berth-vmm's own affair.
+ * The memory of a VM before there is a berth-vmm: on which node it should be, and pages of a pool, which are reserved before a
+ * device is taken from the host. Whatever it is made of, berth-vmm maps it and faults it in (early_ram.h).
  */
 #ifndef BERTH_TOOLS_VM_MEMORY_H
 #define BERTH_TOOLS_VM_MEMORY_H
@@ -12,13 +11,10 @@
 
 struct berth_err;
 struct berth_host;
-struct berth_prefault;
 struct berth_run_config;
 
 struct berth_vm_memory {
 	struct berth_backing_config config; /* fd is owned, -1 when unset */
-	struct berth_backing backing;	    /* owned; mapped while it is being zeroed */
-	struct berth_prefault *prefault;    /* owned; NULL: not being zeroed */
 };
 
 #define BERTH_VM_MEMORY_INIT                                                                       \
@@ -39,12 +35,7 @@ void berth_vm_memory_choose_node(struct berth_vm_memory *m, const struct berth_h
 				 const struct berth_run_config *c, const struct berth_bdf *devices,
 				 size_t nr);
 
-/* Begin to zero the pages of a pool. No error: what is not done here, berth-vmm does. */
-void berth_vm_memory_warm(struct berth_vm_memory *m);
-/* End it, wherever it is, and unmap: no process but berth-vmm has a guest's memory mapped while the guest runs. */
-void berth_vm_memory_cool(struct berth_vm_memory *m);
-
-/* Cool, and close the file. */
+/* Close the file. */
 void berth_vm_memory_done(struct berth_vm_memory *m);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/sched.h>
@@ -153,6 +155,29 @@ int berth_vm_spawn(struct berth_vm_process *ret, const char *name,
 void berth_vm_process_kill(const struct berth_vm_process *p)
 {
 	syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
+}
+
+int berth_vm_process_allow(const struct berth_vm_process *p, uint64_t nofile, struct berth_err *err)
+{
+	struct rlimit limit = { nofile, nofile };
+
+	return prlimit(p->pid, RLIMIT_NOFILE, &limit, NULL) < 0 ?
+		       berth_err_set(err, -errno, "descriptors for berth-vmm: %s",
+				     strerror(errno)) :
+		       0;
+}
+
+void berth_vm_process_end(struct berth_vm_process *p, unsigned int ms)
+{
+	struct pollfd poll_for = { .fd = p->pidfd, .events = POLLIN };
+	siginfo_t info;
+
+	if (p->pid <= 0)
+		return;
+	berth_vm_process_kill(p);
+	if (poll(&poll_for, 1, (int)ms) == 1)
+		waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED);
+	berth_vm_process_done(p);
 }
 
 void berth_vm_process_done(struct berth_vm_process *p)

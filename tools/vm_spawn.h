@@ -42,8 +42,15 @@ struct berth_vm_limits {
 int berth_vm_spawn(struct berth_vm_process *ret, const char *name,
 		   const struct berth_vm_limits *limits, struct berth_err *err);
 
+/* Let it have @nofile descriptors, of which we hand over more. Return: 0; -errno. */
+int berth_vm_process_allow(const struct berth_vm_process *p, uint64_t nofile,
+			   struct berth_err *err);
+
 /* SIGKILL; the process is still to be waited for. */
 void berth_vm_process_kill(const struct berth_vm_process *p);
+
+/* SIGKILL, and wait for it, @ms at most: the kernel frees its memory. For one that never had anything of ours. */
+void berth_vm_process_end(struct berth_vm_process *p, unsigned int ms);
 
 /* Close what is owned; the process must have been waited for. */
 void berth_vm_process_done(struct berth_vm_process *p);

@@ -3,14 +3,15 @@
  * What supervisor and berth-vmm say to each other after the launch message, over the same socket.
  *
  *   berth-vmm → supervisor   CONFINED  the process-wide confinement stands (user, namespaces, capabilities, first filter)
- *   supervisor → berth-vmm   GO        seen; make the VM
+ *   supervisor → berth-vmm   GO        seen; make the VM. If devices follow, their launch message is the next one
  *   berth-vmm → supervisor   MEMORY    so much of guest RAM is ready for DMA; any number of times, the last one with all of it
  *   berth-vmm → supervisor   RUNNING   the vCPUs run
  *   supervisor → berth-vmm   STOP      end the VM
  *   berth-vmm → supervisor   ENDED     how it ended, then the process exits
  *
  * CONFINED and GO close a gap: the kernel drops the parent-death signal when a process changes its user, so berth-vmm asks
- * for the signal after that and then waits for a supervisor that is alive to answer. A closed socket always means: end.
+ * for the signal after that and then waits for a supervisor that is alive to answer. A closed socket always means: end. While
+ * it waits it makes RAM ready, which nobody but itself can see.
  */
 #ifndef BERTH_VMM_CONTROL_H
 #define BERTH_VMM_CONTROL_H

@@ -56,7 +56,7 @@ static int tell_kvm(struct berth_dma *dma, struct berth_err *err)
 }
 
 int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas *io,
-		  struct berth_err *err)
+		  struct berth_prefault *prefault, struct berth_err *err)
 {
 	struct berth_dma *dma = calloc(1, sizeof(*dma));
 	int r;
@@ -68,7 +68,8 @@ int berth_dma_new(struct berth_dma **ret, struct berth_vm *vm, struct berth_ioas
 	dma->kvm_vfio_fd = -1;
 	r = tell_kvm(dma, err);
 	if (r == 0)
-		r = berth_dma_ram_map(&dma->ram, io, berth_vm_mem(vm), berth_vm_ram_ready, vm, err);
+		r = berth_dma_ram_map(&dma->ram, io, berth_vm_mem(vm), prefault, berth_vm_ram_ready,
+				      vm, err);
 	if (r < 0) {
 		berth_dma_free(dma);
 		return r;

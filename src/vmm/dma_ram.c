@@ -11,11 +11,6 @@
 #include "vmm/mem.h"
 #include "vmm/prefault.h"
 
-#define SLICE                                                                                      \
-	(UINT64_C(64)                                                                              \
-	 << 20) /* of a thread that faults in: short enough that the first piece is soon there */
-#define MAX_RANGES 64 /* more than berth_mem has */
-
 /*
  * As few pieces as will do: 1 GiB each, or so much that BERTH_DMA_RAM_MAX_PIECES are enough for all ranges together, of which
  * each may begin and end with a piece that is not whole.
@@ -42,7 +37,7 @@ static int map_range(struct berth_dma_ram *ram, const struct berth_mem_range *r,
 {
 	for (uint64_t offset = 0; offset < r->size;) {
 		struct berth_range at = { r->gpa + offset, piece_at(r, offset, piece) };
-		int e = berth_prefault_wait(prefault, *done + at.size, err);
+		int e = prefault ? berth_prefault_wait(prefault, *done + at.size, err) : 0;
 
 		if (e == 0)
 			e = berth_ioas_map(ram->io, at, (char *)r->hva + offset,
@@ -60,22 +55,17 @@ static int map_range(struct berth_dma_ram *ram, const struct berth_mem_range *r,
 }
 
 int berth_dma_ram_map(struct berth_dma_ram *ret, struct berth_ioas *io, const struct berth_mem *mem,
-		      berth_dma_ram_progress_fn progress, void *opaque, struct berth_err *err)
+		      struct berth_prefault *prefault, berth_dma_ram_progress_fn progress,
+		      void *opaque, struct berth_err *err)
 {
-	BERTH_CLEANUP(berth_prefault_freep) struct berth_prefault *prefault = NULL;
-	struct berth_prefault_range ranges[MAX_RANGES];
 	uint64_t total = berth_mem_size(mem), done = 0, piece;
 	size_t nr;
 	const struct berth_mem_range *ram = berth_mem_ram_ranges(mem, &nr);
-	int r;
+	int r = 0;
 
 	*ret = (struct berth_dma_ram){ .io = io };
-	if (nr > MAX_RANGES)
-		return berth_err_set(err, -E2BIG, "guest RAM: in %zu pieces, too many", nr);
-	for (size_t i = 0; i < nr; i++)
-		ranges[i] = (struct berth_prefault_range){ ram[i].hva, ram[i].size };
+	assert(nr < BERTH_DMA_RAM_MAX_PIECES / 2);
 	piece = piece_size(total, nr);
-	r = berth_prefault_start(&prefault, ranges, nr, SLICE, berth_prefault_threads(), err);
 	for (size_t i = 0; r == 0 && i < nr; i++)
 		r = map_range(ret, &ram[i], piece, prefault, &done, total, progress, opaque, err);
 	return r;

@@ -2,7 +2,7 @@
 /*
  * All guest RAM in the I/O address space of the devices, at its guest-physical addresses.
  *
- * Done in pieces, in the order of addresses: threads fault RAM in (prefault.h) while the pieces before are pinned and entered
+ * Done in pieces, in the order of addresses: threads fault RAM in (early_ram.h) while the pieces before are pinned and entered
  * into the IOMMU's tables, which the kernel does for one caller at a time (vfio_iommu_type1 holds one lock).
  */
 #ifndef BERTH_VMM_DMA_RAM_H
@@ -16,6 +16,7 @@
 struct berth_err;
 struct berth_ioas;
 struct berth_mem;
+struct berth_prefault;
 
 #define BERTH_DMA_RAM_PIECE                                                                        \
 	(UINT64_C(1) << 30)	     /* bytes, the largest page of an IOMMU; or a multiple */
@@ -33,12 +34,14 @@ struct berth_dma_ram {
 /**
  * berth_dma_ram_map() - make all of @mem reachable
  * @ret: kept by the caller until berth_dma_ram_unmap(), also after a failure
+ * @prefault: of all RAM, one range after the other: each piece is waited for; NULL: nobody faults it in, mapping does
  * @progress: may be NULL
  *
  * Return: 0; what berth_ioas_map() and berth_prefault_wait() return.
  */
 int berth_dma_ram_map(struct berth_dma_ram *ret, struct berth_ioas *io, const struct berth_mem *mem,
-		      berth_dma_ram_progress_fn progress, void *opaque, struct berth_err *err);
+		      struct berth_prefault *prefault, berth_dma_ram_progress_fn progress,
+		      void *opaque, struct berth_err *err);
 
 /* Take back what was mapped, last first. A failure is logged: the kernel ends what is left with the address space. */
 void berth_dma_ram_unmap(struct berth_dma_ram *ram);

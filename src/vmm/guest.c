@@ -9,12 +9,14 @@
 #include "vfio/device.h"
 #include "vmm/barspace.h"
 #include "vmm/dma.h"
+#include "vmm/early_ram.h"
 #include "vmm/launch.h"
 #include "vmm/passthru.h"
 #include "vmm/pci_host.h"
 #include "vmm/vm.h"
 
 struct berth_guest {
+	struct berth_early_ram *ram;			      /* borrowed, NULL without devices */
 	struct berth_ioas *io;				      /* owned, NULL without devices */
 	struct berth_vm *vm;				      /* owned */
 	struct berth_dma *dma;				      /* owned, NULL without devices */
@@ -53,6 +55,7 @@ static int make_vm(struct berth_guest *g, const struct berth_launch *l, berth_vm
 	struct berth_vm_config config = {
 		.kvm_fd = l->kvm_fd,
 		.memory = l->memory,
+		.memory_start = g->ram ? berth_early_ram_start(g->ram) : NULL,
 		.memory_fd = l->memory_fd,
 		.ram_ready = ram_ready,
 		.pages = l->pages,
@@ -117,8 +120,9 @@ static int add_device(struct berth_guest *g, struct berth_launch *l, unsigned in
 static int add_devices(struct berth_guest *g, struct berth_launch *l, struct berth_err *err)
 {
 	struct berth_pci_slot *slots[BERTH_LAUNCH_SLOTS] = { 0 };
-	int r = berth_dma_new(&g->dma, g->vm, g->io, err);
+	int r = berth_dma_new(&g->dma, g->vm, g->io, berth_early_ram_rest(g->ram), err);
 
+	berth_early_ram_settle(g->ram);
 	if (r == 0)
 		r = berth_barspace_new(&g->space, berth_vm_mem(g->vm), l->p2p ? g->io : NULL, err);
 	for (unsigned int i = 0; r == 0 && i < l->nr_devices; i++) {
@@ -133,7 +137,7 @@ static int add_devices(struct berth_guest *g, struct berth_launch *l, struct ber
 }
 
 int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch,
-		    berth_vm_ram_fn ram_ready, struct berth_err *err)
+		    struct berth_early_ram *ram, berth_vm_ram_fn ram_ready, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_guest_freep) struct berth_guest *g = calloc(1, sizeof(*g));
 	int r = 0;
@@ -141,6 +145,7 @@ int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch,
 	if (!g)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	g->p2p = launch->p2p;
+	g->ram = ram;
 	if (launch->nr_devices)
 		r = take_ioas(g, launch, err);
 	if (r == 0)

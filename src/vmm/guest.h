@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "vmm/vm.h"
 
+struct berth_early_ram;
 struct berth_err;
 struct berth_guest; /* opaque */
 struct berth_launch;
@@ -18,12 +19,13 @@ struct berth_launch;
 /**
  * berth_guest_new() - make the VM that @launch describes, ready for berth_vm_run()
  * @launch: borrowed, outlives the guest; its VFIO descriptors are taken out of it
+ * @ram: borrowed, outlives the guest; the memory that @launch asks for. With devices; else NULL
  * @ram_ready: told how much RAM is ready for DMA, as of vm.h; may be NULL
  *
  * Return: 0; what berth_vm_new(), berth_vm_load(), berth_dma_new() and berth_passthru_new() return.
  */
 int berth_guest_new(struct berth_guest **ret, struct berth_launch *launch,
-		    berth_vm_ram_fn ram_ready, struct berth_err *err);
+		    struct berth_early_ram *ram, berth_vm_ram_fn ram_ready, struct berth_err *err);
 /* After berth_vm_run(). Takes NULL. */
 void berth_guest_free(struct berth_guest *g);
 BERTH_DEFINE_CLEANUP(struct berth_guest *, berth_guest_free);

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What berth-vmm is told to run: the one message with which a VM's life begins.
+ * What berth-vmm is told to run: the messages with which a VM's life begins.
  *
  * The supervisor (`berth run`, root) fills a struct berth_launch and sends it over an AF_UNIX SOCK_SEQPACKET socketpair;
- * berth-vmm receives it, and that is all it ever gets to open. The message is encoded byte for byte, little endian, with a
- * magic, a version and its own length; the receiver believes none of it and checks every count, length, enumeration and
- * the number and kind of the descriptors. Both sides apply berth_launch_check(), so what cannot be received is not sent.
+ * berth-vmm receives it, and that is all it ever gets to open. Two messages, because devices come later than the rest: while
+ * the supervisor opens and resets them, berth-vmm confines itself and faults RAM in.
  *
- * Descriptors travel in this order: KVM, kernel, initrd (if any), console (if any), memory (if any), VFIO container or
- * iommufd (if there are devices), the groups in the order of groups[], the devices in the order of devices[].
+ *   machine   everything but devices; first, before CONFINED (control.h)
+ *   devices   address space, groups and devices, all reset; after GO, if the machine says that devices follow
+ *
+ * A message is encoded byte for byte, little endian, with a magic, a version and its own length; the receiver believes none
+ * of it and checks every count, length, enumeration and the number and kind of the descriptors. Both sides apply the same
+ * checks, so what cannot be received is not sent.
+ *
+ * Descriptors travel in this order. Machine: KVM, kernel, initrd (if any), console (if any), memory (if any). Devices: VFIO
+ * container or iommufd, the groups in the order of groups[], the devices in the order of devices[].
  */
 #ifndef BERTH_VMM_LAUNCH_H
 #define BERTH_VMM_LAUNCH_H
@@ -65,7 +71,9 @@ struct berth_launch {
 	int initrd_fd;		/* owned; regular file, read only; -1: none */
 	int console_fd;		/* owned; stream socket, both ways: COM1; -1: output is dropped */
 	int memory_fd; /* owned; memfd with the memory, with hugetlb kinds of @pages; else -1 */
+	bool devices_follow; /* in a message of their own */
 	enum berth_ioas_kind ioas_kind;
+	/* --- the second message --- */
 	uint32_t ioas_id; /* iommufd: the address space that the devices are attached to; else 0 */
 	int container_fd; /* owned; /dev/vfio/vfio, IOMMU type set, or /dev/iommu; -1 without devices */
 	unsigned int nr_groups; /* 0 with iommufd */
@@ -82,8 +90,9 @@ void berth_launch_init(struct berth_launch *l);
 /* Close every descriptor that is set; afterwards as after berth_launch_init(). */
 void berth_launch_done(struct berth_launch *l);
 
-/* Every descriptor that is set, in the documented order; borrowed. @fds has room for BERTH_FD_MAX_PASS. Return: how many. */
-size_t berth_launch_fds(const struct berth_launch *l, int *fds);
+/* The descriptors of either message, in the documented order; borrowed. @fds has room for BERTH_FD_MAX_PASS. Return: how many. */
+size_t berth_launch_machine_fds(const struct berth_launch *l, int *fds);
+size_t berth_launch_device_fds(const struct berth_launch *l, int *fds);
 
 /**
  * berth_launch_check() - is this a VM that could be started
@@ -93,6 +102,8 @@ size_t berth_launch_fds(const struct berth_launch *l, int *fds);
  * Return: 0; -EINVAL and the sentence.
  */
 int berth_launch_check(const struct berth_launch *l, struct berth_err *err);
+/* The same of what the first message says. */
+int berth_launch_check_machine(const struct berth_launch *l, struct berth_err *err);
 
 /**
  * berth_launch_place() - choose slot and function in the guest for every device
@@ -106,29 +117,43 @@ int berth_launch_check(const struct berth_launch *l, struct berth_err *err);
 int berth_launch_place(struct berth_launch *l, struct berth_err *err);
 
 /**
- * berth_launch_send() - hand the VM to berth-vmm
+ * berth_launch_send() - hand the machine to berth-vmm
  * @l: its descriptors are borrowed and stay open here
  *
- * Return: 0; -EINVAL of berth_launch_check(); -errno of sendmsg.
+ * Return: 0; -EINVAL of berth_launch_check_machine(); -errno of sendmsg.
  */
 int berth_launch_send(int sock, const struct berth_launch *l, struct berth_err *err);
+/* And its devices. Return: 0; -EINVAL of berth_launch_check(), or there is none; -errno of sendmsg. */
+int berth_launch_send_devices(int sock, const struct berth_launch *l, struct berth_err *err);
 
 /**
  * berth_launch_recv() - the receiving end
  * @ret: initialised by this call; owns the descriptors on success, which are close-on-exec; empty on failure
  *
  * Return: 0; -ECONNRESET the peer is gone; -EPROTO not a launch message, or of another version; -EINVAL a launch message
- * with contents that berth_launch_check() refuses, or a descriptor that is not of the kind it should be; -errno.
+ * with contents that berth_launch_check_machine() refuses, or a descriptor that is not of the kind it should be; -errno.
  */
 int berth_launch_recv(int sock, struct berth_launch *ret, struct berth_err *err);
 
+/**
+ * berth_launch_recv_devices() - the second message
+ * @l: as berth_launch_recv() left it; owns the descriptors on success, without devices on failure
+ *
+ * Return: as above; -EINVAL also when @l says that no devices follow.
+ */
+int berth_launch_recv_devices(int sock, struct berth_launch *l, struct berth_err *err);
+
 #define BERTH_LAUNCH_MESSAGE_MAX 8192 /* bytes; holds the largest message */
 
-/* The two halves without a socket, for tests and fuzzing. Encode: length in bytes (never fails for a checked launch). */
+/* The halves without a socket, for tests and fuzzing. Encode: length in bytes (never fails for a checked launch). */
 size_t berth_launch_encode(const struct berth_launch *l,
 			   uint8_t buf[static BERTH_LAUNCH_MESSAGE_MAX]);
+size_t berth_launch_encode_devices(const struct berth_launch *l,
+				   uint8_t buf[static BERTH_LAUNCH_MESSAGE_MAX]);
 /* @fds: @nr_fds descriptors in the documented order; on success owned by @ret, on failure still the caller's. */
 int berth_launch_decode(const uint8_t *buf, size_t len, const int *fds, size_t nr_fds,
 			struct berth_launch *ret, struct berth_err *err);
+int berth_launch_decode_devices(const uint8_t *buf, size_t len, const int *fds, size_t nr_fds,
+				struct berth_launch *l, struct berth_err *err);
 
 #endif

@@ -29,7 +29,7 @@ struct berth_mem {
 	int vm_fd; /* borrowed */
 	uint64_t size;
 	uint64_t align;		      /* of every piece of RAM, bytes */
-	struct berth_backing backing; /* owned */
+	struct berth_backing backing; /* owned; unset when the caller has mapped RAM */
 	struct berth_mem_range ram[MAX_RAM];
 	size_t nr_ram;
 	struct berth_range *reserved; /* owned */
@@ -135,12 +135,15 @@ static int map_ram(struct berth_mem *mem, const struct berth_mem_config *c, stru
 		.fd = c->fd,
 		.size = c->size,
 	};
-	char *at;
-	int r = berth_backing_map(&mem->backing, &config, err);
+	char *at = c->start;
 
-	if (r < 0)
-		return r;
-	at = mem->backing.start;
+	if (!at) {
+		int r = berth_backing_map(&mem->backing, &config, err);
+
+		if (r < 0)
+			return r;
+		at = mem->backing.start;
+	}
 	for (size_t i = 0; i < mem->nr_ram; i++) {
 		mem->ram[i].hva = at;
 		at += mem->ram[i].size;

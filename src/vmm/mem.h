@@ -35,6 +35,8 @@ struct berth_mem_config {
 	enum berth_pages pages; /* what RAM is made of */
 	bool on_node;		/* all of it on NUMA node: */
 	unsigned int node;
+	/* borrowed; @size bytes that are there already, aligned as RAM has to be; NULL: none are, and the rest counts */
+	void *start;
 };
 
 /* One piece of RAM, contiguous both in the guest and here. */

@@ -214,6 +214,7 @@ static int create_parts(struct berth_vm *vm, struct berth_err *err)
 	const struct berth_vm_config *c = &vm->config;
 	struct berth_mem_config mem = {
 		.size = c->memory,
+		.start = c->memory_start,
 		.fd = c->memory_fd,
 		.reserved = c->reserved,
 		.nr_reserved = c->nr_reserved,

@@ -43,9 +43,10 @@ struct berth_vm; /* opaque */
 typedef void (*berth_vm_ram_fn)(void *opaque, uint64_t done, uint64_t total);
 
 struct berth_vm_config {
-	int kvm_fd;		/* borrowed; /dev/kvm, opened for reading and writing */
-	uint64_t memory;	/* bytes of RAM, a multiple of 4 KiB */
-	int memory_fd;		/* borrowed; memfd for RAM, or -1 for anonymous memory */
+	int kvm_fd;	 /* borrowed; /dev/kvm, opened for reading and writing */
+	uint64_t memory; /* bytes of RAM, a multiple of 4 KiB */
+	void *memory_start; /* borrowed; RAM that is mapped already; NULL: it is not, and comes from: */
+	int memory_fd;	    /* borrowed; memfd for RAM, or -1 for anonymous memory */
 	enum berth_pages pages; /* what RAM is made of */
 	bool on_node;		/* all of RAM on NUMA node: */
 	unsigned int node;

@@ -166,7 +166,7 @@ static void run_guest(const struct run *run)
 		       (unsigned long long)holes[i].size);
 	r = berth_vm_new(&vm, &config, &err);
 	if (r == 0)
-		r = berth_dma_new(&dma, vm, io, &err);
+		r = berth_dma_new(&dma, vm, io, NULL, &err);
 	if (r == 0)
 		r = berth_barspace_new(&space, berth_vm_mem(vm), NULL, &err);
 	if (r == 0)
