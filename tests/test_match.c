@@ -160,7 +160,7 @@ static void what_could_never_match_or_is_not_known_is_refused(void **state)
 		  "m:1:1: \"any_device\" can only be true, and stands alone" },
 		{ "{\"pci.clas\": \"0300\"}",
 		  "m:1:2: unknown key \"pci.clas\"; did you mean \"pci.class\"?" },
-		{ "{\"driver\": \"igb\"}", "m:1:2: unknown key \"driver\"" },
+		{ "{\"driver\": \"\"}", "m:1:12: /driver: must not be empty" },
 		{ "{\"pci.id\": []}", "m:1:12: /pci.id: is empty: nothing would ever match" },
 		{ "{\"pci.id\": \"10de\"}",
 		  "m:1:12: /pci.id: must be \"VENDOR:DEVICE\" in hex, four "

@@ -2,9 +2,10 @@
 /*
  * Does a device have these attributes? The "match" and "expect" objects of policy files, compiled.
  *
- * Three-valued: a fact that is not known makes a term unknown, never yes. Terms are ANDed (no beats unknown beats yes),
- * the values of one term ORed (yes beats unknown beats no). A fact that cannot exist (a VF index of something that is
- * no VF) is not unknown: it makes its term a no. The cost is bounded: no regular expressions, globs are linear.
+ * Three-valued: a fact that is not known makes a term unknown, never yes, and "not" leaves it unknown. Terms are ANDed (no
+ * beats unknown beats yes), the values of one term and what "any" holds ORed (yes beats unknown beats no). A fact that
+ * cannot exist (a VF index of something that is no VF) is not unknown: it makes its term a no. Only { "exists": … }, which
+ * asks whether a fact is known, never answers unknown. The cost is bounded: no regular expressions, globs are linear.
  */
 #ifndef BERTH_POLICY_MATCH_H
 #define BERTH_POLICY_MATCH_H
@@ -17,6 +18,9 @@
 
 struct berth_match; /* opaque */
 
+#define BERTH_MATCH_MAX_DEPTH 8	  /* "any", "all" and "not" inside each other */
+#define BERTH_MATCH_MAX_TERMS 256 /* attributes asked for in one match */
+
 /**
  * berth_match_load() - compile an object such as { "pci.id": "10de:*", "numa.node": [0, 1] }
  * @ret: owned by the caller, berth_match_free()
@@ -27,6 +31,8 @@ struct berth_match; /* opaque */
  */
 int berth_match_load(const struct berth_json_at *at, struct berth_match **ret,
 		     struct berth_err *err);
+/* What { "any_device": true } says. Return: 0; -ENOMEM. */
+int berth_match_new_any(struct berth_match **ret);
 void berth_match_free(struct berth_match *match);
 BERTH_DEFINE_CLEANUP(struct berth_match *, berth_match_free);
 

@@ -147,7 +147,7 @@ void berth_policy_free(struct berth_policy *policy)
 	free(policy);
 }
 
-/* Devices, classes and pools begin with their name; bsearch() hands over the key and an element. */
+/* Devices, classes, pools and tenants begin with their name, claims with their VM's; bsearch() hands over the key and an element. */
 static int cmp_name(const void *key, const void *element)
 {
 	return strcmp(key, *(char *const *)element);
@@ -155,6 +155,24 @@ static int cmp_name(const void *key, const void *element)
 
 _Static_assert(offsetof(struct berth_group_entry, name) == 0, "cmp_name() reads it there");
 _Static_assert(offsetof(struct berth_pool_entry, name) == 0, "cmp_name() reads it there");
+_Static_assert(offsetof(struct berth_tenant_entry, name) == 0, "cmp_name() reads it there");
+_Static_assert(offsetof(struct berth_claim_entry, vm) == 0, "cmp_name() reads it there");
+
+const struct berth_tenant_entry *berth_policy_tenant(const struct berth_policy *policy,
+						     const char *name)
+{
+	return policy->nr_tenants ? bsearch(name, policy->tenants, policy->nr_tenants,
+					    sizeof(*policy->tenants), cmp_name) :
+				    NULL;
+}
+
+const struct berth_claim_entry *berth_policy_claim(const struct berth_policy *policy,
+						   const char *vm)
+{
+	return policy->nr_claims ? bsearch(vm, policy->claims, policy->nr_claims,
+					   sizeof(*policy->claims), cmp_name) :
+				   NULL;
+}
 
 const struct berth_group_entry *berth_policy_device(const struct berth_policy *policy,
 						    const char *name)

@@ -14,6 +14,8 @@
 #include "base/cleanup.h"
 #include "policy/match.h"
 
+#define BERTH_POLICY_MAX_PRIORITY 999
+
 /* Where something was written. */
 struct berth_origin {
 	const char *file; /* borrowed from the policy */
@@ -212,6 +214,7 @@ struct berth_claim_entry {
 	char *vm; /* owned; one claim per VM */
 	int priority;
 	bool preemptible;
+	bool has_numa; /* it was given; else @numa is the policy's default, or "preferred" */
 	enum berth_numa_wish numa;
 	int32_t numa_node; /* of the VM's memory; BERTH_FACT_UNKNOWN: any, but one */
 	struct berth_request_entry *requests;	/* owned */
@@ -252,7 +255,11 @@ struct berth_policy {
 void berth_policy_free(struct berth_policy *policy);
 BERTH_DEFINE_CLEANUP(struct berth_policy *, berth_policy_free);
 
-/* By name; NULL when there is none. */
+/* By name, a claim by its VM; NULL when there is none. */
+const struct berth_tenant_entry *berth_policy_tenant(const struct berth_policy *policy,
+						     const char *name);
+const struct berth_claim_entry *berth_policy_claim(const struct berth_policy *policy,
+						   const char *vm);
 const struct berth_group_entry *berth_policy_device(const struct berth_policy *policy,
 						    const char *name);
 const struct berth_group_entry *berth_policy_class(const struct berth_policy *policy,
