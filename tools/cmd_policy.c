@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manager/facts.h"
-#include "policy/decide.h"
-#include "policy/load.h"
-#include "tools/berth.h"
+#include "policy/lookup.h"
+#include "policy/vote.h"
 #include "tools/out.h"
-#include "vfio/inventory.h"
+#include "tools/policy_scene.h"
 
 static const char help[] =
 	"Usage: berth policy check [FILE…] [--json]\n"
@@ -24,46 +22,10 @@ static const char help[] =
 	"explain  every check that decides about a device, in order; without a device, the verdict\n"
 	"         on each one\n\n"
 	"  -n, --vm VM  for this VM\n"
+	"  -f, --force  explain: as if the verb were run with --force\n"
 	"  -j, --json   check: {\"problems\":[…]}; show: {\"entries\":[…]}; explain DEV:\n"
 	"               {\"checks\":[…]}; explain --vm: {\"verdicts\":[…]}\n\n"
 	"The language is described in berth-policy(5).\n";
-
-struct args {
-	const char *vm; /* NULL: not given */
-	char **words;	/* borrowed from argv, after the subverb */
-	int nr;
-	bool json;
-};
-
-/* The policy and what it is about. */
-struct scene {
-	struct berth_policy *policy;	/* owned */
-	struct berth_inventory *inv;	/* owned */
-	struct berth_fact_sheet *sheet; /* owned */
-};
-
-static void scene_done(struct scene *s)
-{
-	berth_policy_free(s->policy);
-	berth_fact_sheet_free(s->sheet);
-	berth_inventory_free(s->inv);
-}
-
-/* The files named, or the policy of the host; and the devices of the host. */
-static int scene_read(struct scene *s, const struct berth_host *host, const struct args *files,
-		      struct berth_err *err)
-{
-	int r;
-
-	if (files && files->nr)
-		r = berth_policy_load_files((const char *const *)files->words, (size_t)files->nr,
-					    &s->policy, err);
-	else
-		r = berth_policy_load(host->etc, &s->policy, err);
-	if (r == 0)
-		r = berth_inventory_read(&s->inv, host, err);
-	return r == 0 ? berth_facts_build(&s->sheet, host, s->inv, err) : r;
-}
 
 /* --- check --- */
 
@@ -86,7 +48,7 @@ static void add_problem(struct berth_out *out, bool json, const char *severity, 
 }
 
 /* What no file is to blame for by itself: names that mean two devices, settings that contradict each other, other cards. */
-static void check_on_host(const struct scene *s, struct berth_out *out, bool json)
+static void check_on_host(const struct policy_scene *s, struct berth_out *out, bool json)
 {
 	struct berth_net_policy net;
 	enum berth_bind_mode mode;
@@ -95,19 +57,17 @@ static void check_on_host(const struct scene *s, struct berth_out *out, bool jso
 	for (size_t i = 0; i < s->policy->nr_devices; i++) {
 		struct berth_err why = BERTH_ERR_INIT;
 
-		if (berth_policy_find_device(s->policy, s->policy->devices[i].name, s->sheet->items,
-					     s->sheet->nr, &index, &why) != 0)
+		if (berth_policy_find_device(s->policy, s->policy->devices[i].name,
+					     s->view->world->facts, s->view->world->nr, &index,
+					     &why) != 0)
 			add_problem(out, json, "warning", why.text);
 	}
-	for (size_t i = 0; i < s->sheet->nr; i++) {
+	for (size_t i = 0; i < s->view->world->nr; i++) {
 		struct berth_err why = BERTH_ERR_INIT;
-		const struct berth_facts *facts = &s->sheet->items[i];
-		struct berth_verdict verdict;
+		const struct berth_facts *facts = &s->view->world->facts[i];
 
 		/* who it is has been looked at by name */
-		berth_policy_decide(s->policy, facts, "", true, &verdict, NULL);
-		if (verdict.reason == BERTH_REASON_IDENTITY_CHANGED ||
-		    verdict.reason == BERTH_REASON_IDENTITY_UNKNOWN)
+		if (berth_world_identity(s->view->world, (uint32_t)i, NULL) != BERTH_YES)
 			continue;
 		if (berth_policy_bind_mode(s->policy, facts, &mode, NULL, &why) != 0 ||
 		    berth_policy_net(s->policy, facts, &net, &why) != 0)
@@ -129,11 +89,11 @@ static void print_counts(const struct berth_policy *p, const struct berth_host *
 		       p->nr_rules == 1 ? "" : "s");
 }
 
-static int check(const struct berth_cmd *cmd, const struct berth_host *host,
-		 const struct args *args)
+static int check(const struct berth_cmd *cmd, struct berth_host *host,
+		 const struct policy_args *args)
 {
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	BERTH_CLEANUP(scene_done) struct scene s = { 0 };
+	BERTH_CLEANUP(policy_scene_done) struct policy_scene s = { 0 };
 	struct berth_err err = BERTH_ERR_INIT, print_err = BERTH_ERR_INIT;
 	int bad, r;
 
@@ -143,7 +103,7 @@ static int check(const struct berth_cmd *cmd, const struct berth_host *host,
 			  BERTH_OUT_JSON, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
-	bad = scene_read(&s, host, args, &err);
+	bad = policy_scene_read(&s, host, args, &err);
 	if (bad < 0 && !args->json)
 		return berth_fail(cmd, bad, &err);
 	if (bad < 0) {
@@ -194,13 +154,13 @@ static void append_word(char **text, const char *word)
 }
 
 /* What fits an entry: a pool or rule is asked through @pool or @rule, anything else by its match. */
-static char *devices_that_fit(const struct scene *s, const struct berth_match *match,
+static char *devices_that_fit(const struct policy_scene *s, const struct berth_match *match,
 			      const struct berth_pool_entry *pool, const struct berth_rule *rule)
 {
 	char *text = NULL;
 
-	for (size_t i = 0; i < s->sheet->nr; i++) {
-		const struct berth_facts *facts = &s->sheet->items[i];
+	for (size_t i = 0; i < s->view->world->nr; i++) {
+		const struct berth_facts *facts = &s->view->world->facts[i];
 		enum berth_tri fits = match ? berth_match_eval(match, facts, NULL) :
 				      pool  ? berth_pool_has(s->policy, pool, facts) :
 					      berth_selector_fits(s->policy, &rule->resource, facts,
@@ -212,7 +172,7 @@ static char *devices_that_fit(const struct scene *s, const struct berth_match *m
 	return text;
 }
 
-static void add_entries(struct berth_out *out, const struct scene *s, const char *kind,
+static void add_entries(struct berth_out *out, const struct policy_scene *s, const char *kind,
 			const struct berth_group_entry *entries, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
@@ -230,7 +190,8 @@ static void add_entries(struct berth_out *out, const struct scene *s, const char
 	}
 }
 
-static void add_rule(struct berth_out *out, const struct scene *s, const struct berth_rule *rule)
+static void add_rule(struct berth_out *out, const struct policy_scene *s,
+		     const struct berth_rule *rule)
 {
 	BERTH_CLEANUP(berth_freep) char *devices = devices_that_fit(s, NULL, NULL, rule);
 	BERTH_CLEANUP(berth_freep) char *vms = NULL;
@@ -247,16 +208,17 @@ static void add_rule(struct berth_out *out, const struct scene *s, const struct 
 	set_origin(row, &rule->origin);
 }
 
-static int show(const struct berth_cmd *cmd, const struct berth_host *host, const struct args *args)
+static int show(const struct berth_cmd *cmd, struct berth_host *host,
+		const struct policy_args *args)
 {
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	BERTH_CLEANUP(scene_done) struct scene s = { 0 };
+	BERTH_CLEANUP(policy_scene_done) struct policy_scene s = { 0 };
 	struct berth_err err = BERTH_ERR_INIT;
 	int r;
 
 	if (args->nr || args->vm)
 		return berth_usage(cmd, "show takes no more arguments");
-	r = scene_read(&s, host, NULL, &err);
+	r = policy_scene_read(&s, host, NULL, &err);
 	if (r == 0)
 		r = berth_out_new(&out, "entries", entry_cols, BERTH_ARRAY_SIZE(entry_cols),
 				  args->json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, &err);
@@ -282,221 +244,32 @@ static int show(const struct berth_cmd *cmd, const struct berth_host *host, cons
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 
-/* --- explain --- */
-
-static const struct berth_out_col check_cols[] = {
-	{ "what", NULL, BERTH_OUT_STRING, 0 },
-	{ "name", NULL, BERTH_OUT_STRING, 0 },
-	{ "effect", NULL, BERTH_OUT_STRING, 0 },
-	{ "vm", "VM FITS", BERTH_OUT_STRING, 0 },
-	{ "device", "DEVICE FITS", BERTH_OUT_STRING, 0 },
-	{ "because", NULL, BERTH_OUT_STRING, 0 },
-	{ "observed", NULL, BERTH_OUT_STRING, 0 },
-	{ "where", NULL, BERTH_OUT_STRING, 0 },
-};
-
-static json_t *check_json(const struct berth_check *c, const struct berth_facts *facts)
-{
-	json_t *o = json_object();
-	char observed[256];
-
-	json_object_set_new(o, "what", berth_json_text(c->what));
-	json_object_set_new(o, "name", berth_json_text(c->name));
-	json_object_set_new(o, "effect", berth_json_text(c->effect));
-	json_object_set_new(o, "vm", berth_json_text(berth_tri_name(c->vm)));
-	json_object_set_new(o, "device", berth_json_text(berth_tri_name(c->device)));
-	json_object_set_new(o, "because", berth_json_text(c->term));
-	json_object_set_new(o, "observed",
-			    berth_json_text(c->term ? berth_match_observed(facts, c->term, observed,
-									   sizeof(observed)) :
-						      NULL));
-	json_object_set_new(o, "file", berth_json_text(c->origin->file));
-	json_object_set_new(o, "line", json_integer(c->origin->line));
-	json_object_set_new(o, "pointer", berth_json_text(c->origin->pointer));
-	return o;
-}
-
-static int explain_json(const struct berth_facts *facts, const char *vm,
-			const struct berth_verdict *v, const struct berth_trace *trace)
-{
-	json_t *root = json_object(), *checks = json_array();
-	int r;
-
-	json_object_set_new(root, "device", berth_json_text(facts->bdf));
-	json_object_set_new(root, "vm", berth_json_text(vm));
-	json_object_set_new(root, "allowed", vm ? json_boolean(v->allow) : json_null());
-	json_object_set_new(root, "reason",
-			    berth_json_text(vm ? berth_reason_name(v->reason) : NULL));
-	json_object_set_new(root, "text", berth_json_text(vm ? v->text : NULL));
-	json_object_set_new(root, "checks", checks);
-	for (size_t i = 0; i < trace->nr; i++)
-		json_array_append_new(checks, check_json(&trace->items[i], facts));
-	r = berth_json_print(stdout, root);
-	json_decref(root);
-	return r;
-}
-
-static int explain_table(const struct berth_facts *facts, const char *vm,
-			 const struct berth_verdict *v, const struct berth_trace *trace,
-			 struct berth_err *err)
-{
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	int r = berth_out_new(&out, "checks", check_cols, BERTH_ARRAY_SIZE(check_cols),
-			      BERTH_OUT_TABLE, err);
-
-	if (r < 0)
-		return r;
-	if (vm)
-		printf("%s: %s: %s\n", v->allow ? "allowed" : "refused",
-		       berth_reason_name(v->reason), v->text);
-	for (size_t i = 0; i < trace->nr; i++) {
-		const struct berth_check *c = &trace->items[i];
-		struct berth_out_row *row = berth_out_add(out, NULL);
-		char observed[256];
-
-		berth_out_str(row, "what", c->what);
-		berth_out_str(row, "name", c->name);
-		berth_out_str(row, "effect", c->effect);
-		if (strcmp(c->what, "rule") == 0)
-			berth_out_str(row, "vm", berth_tri_name(c->vm));
-		berth_out_str(row, "device", berth_tri_name(c->device));
-		berth_out_str(row, "because", c->term);
-		if (c->term)
-			berth_out_str(row, "observed",
-				      berth_match_observed(facts, c->term, observed,
-							   sizeof(observed)));
-		berth_out_str(row, "where", BERTH_ORIGIN_STR(c->origin));
-	}
-	return berth_out_print(out, stdout, err);
-}
-
-/* What was typed: BDF, path, or a name of the policy. Return: 0; -EINVAL malformed; -ENODEV; BERTH_REFUSED. */
-static int find_device(const struct scene *s, const char *text, const struct berth_facts **ret,
-		       struct berth_err *err)
-{
-	const struct berth_device *dev;
-	size_t index;
-	int r = berth_inventory_resolve(s->inv, text, &dev, err);
-
-	if (r == 0)
-		*ret = berth_facts_of(s->sheet, dev);
-	if (r != BERTH_ABSENT)
-		return r;
-	if (strncmp(text, "pool:", 5) == 0)
-		return berth_err_set(
-			err, -ENODEV,
-			"%s is a pool; explain one of its devices, 'berth policy show' "
-			"lists them",
-			text);
-	r = berth_policy_find_device(s->policy, text, s->sheet->items, s->sheet->nr, &index, err);
-	if (r == 0)
-		*ret = &s->sheet->items[index];
-	if (r == BERTH_ABSENT) {
-		err->code = -ENODEV;
-		return -ENODEV;
-	}
-	return r;
-}
-
-static int explain_device(const struct berth_cmd *cmd, const struct scene *s,
-			  const struct args *args)
-{
-	BERTH_CLEANUP(berth_trace_done) struct berth_trace trace = { 0 };
-	struct berth_err err = BERTH_ERR_INIT;
-	const struct berth_facts *facts = NULL;
-	struct berth_verdict verdict;
-	int r = find_device(s, args->words[0], &facts, &err);
-
-	if (r == -EINVAL)
-		return berth_usage(cmd, "%s", err.text);
-	if (r != 0)
-		return berth_fail(cmd, r, &err);
-	berth_policy_decide(s->policy, facts, args->vm, false, &verdict, &trace);
-	if (!args->vm && s->policy->nr_files == 0 && !args->json)
-		printf("%s\n", verdict.text);
-	r = args->json ? explain_json(facts, args->vm, &verdict, &trace) :
-			 explain_table(facts, args->vm, &verdict, &trace, &err);
-	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
-}
-
-static const struct berth_out_col verdict_cols[] = {
-	{ "bdf", NULL, BERTH_OUT_STRING, 0 },
-	{ "name", NULL, BERTH_OUT_STRING, 0 },
-	{ "allowed", NULL, BERTH_OUT_BOOL, 0 },
-	{ "reason", NULL, BERTH_OUT_STRING, 0 },
-	{ "text", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
-	{ "where", NULL, BERTH_OUT_STRING, 0 },
-};
-
-static int explain_vm(const struct berth_cmd *cmd, const struct scene *s, const struct args *args)
-{
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	struct berth_err err = BERTH_ERR_INIT;
-	int r = berth_out_new(&out, "verdicts", verdict_cols, BERTH_ARRAY_SIZE(verdict_cols),
-			      args->json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, &err);
-
-	for (size_t i = 0; r == 0 && i < s->sheet->nr; i++) {
-		const struct berth_facts *facts = &s->sheet->items[i];
-		struct berth_verdict v;
-		struct berth_out_row *row;
-
-		if (berth_device_is_bridge(&s->inv->devices[i]))
-			continue;
-		row = berth_out_add(out, NULL);
-		berth_policy_decide(s->policy, facts, args->vm, false, &v, NULL);
-		berth_out_str(row, "bdf", facts->bdf);
-		berth_out_str(row, "name", berth_policy_name_of(s->policy, facts));
-		berth_out_bool(row, "allowed", v.allow);
-		berth_out_str(row, "reason", berth_reason_name(v.reason));
-		berth_out_str(row, "text", v.text);
-		if (v.origin)
-			berth_out_str(row, "where", BERTH_ORIGIN_STR(v.origin));
-	}
-	if (r == 0)
-		r = berth_out_print(out, stdout, &err);
-	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
-}
-
-static int explain(const struct berth_cmd *cmd, const struct berth_host *host,
-		   const struct args *args)
-{
-	BERTH_CLEANUP(scene_done) struct scene s = { 0 };
-	struct berth_err err = BERTH_ERR_INIT;
-	int r;
-
-	if (args->nr > 1)
-		return berth_usage(cmd, "'%s' is one argument too many", args->words[1]);
-	if (args->nr == 0 && !args->vm)
-		return berth_usage(cmd, "explain needs a device, --vm, or both");
-	r = scene_read(&s, host, NULL, &err);
-	if (r < 0)
-		return berth_fail(cmd, r, &err);
-	return args->nr ? explain_device(cmd, &s, args) : explain_vm(cmd, &s, args);
-}
-
 /* --- arguments --- */
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	static const struct option longs[] = { { "vm", required_argument, NULL, 'n' },
 					       { "json", no_argument, NULL, 'j' },
+					       { "force", no_argument, NULL, 'f' },
 					       { 0 } };
 	static const struct {
 		const char *name;
-		int (*run)(const struct berth_cmd *cmd, const struct berth_host *host,
-			   const struct args *args);
-	} subverbs[] = { { "check", check }, { "show", show }, { "explain", explain } };
-	struct args args = { 0 };
+		int (*run)(const struct berth_cmd *cmd, struct berth_host *host,
+			   const struct policy_args *args);
+	} subverbs[] = { { "check", check }, { "show", show }, { "explain", policy_explain } };
+	struct policy_args args = { 0 };
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":n:j", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":n:jf", longs, NULL)) != -1) {
 		if (c == 'n' && *optarg && *optarg != '@')
 			args.vm = optarg;
 		else if (c == 'n')
 			return berth_usage(cmd, "'%s' is not the name of a VM", optarg);
 		else if (c == 'j')
 			args.json = true;
+		else if (c == 'f')
+			args.force = true;
 		else if (c == ':')
 			return berth_usage(cmd, "option %s needs an argument", argv[optind - 1]);
 		else

@@ -10,7 +10,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "manager/facts.h"
-#include "policy/decide.h"
+#include "policy/lookup.h"
 #include "policy/load.h"
 #include "vfio/bind.h"
 #include "vfio/inuse.h"

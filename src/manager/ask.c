@@ -8,7 +8,9 @@
 #include "manager/context.h"
 #include "manager/facts.h"
 #include "manager/unit.h"
-#include "policy/decide.h"
+#include "manager/view.h"
+#include "policy/explain.h"
+#include "policy/lookup.h"
 #include "vfio/inventory.h"
 #include "vfio/vf_net.h"
 
@@ -25,23 +27,92 @@ static int facts_of(struct berth_manager *m, const struct berth_fact_sheet **ret
 	return r;
 }
 
-int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit, const char *vm,
-		   struct berth_err *err)
+/* Devices of the world that are taken to be the VM's while something is asked. */
+struct pretence {
+	uint32_t *devices; /* owned */
+	size_t nr;
+};
+
+/* The units before @unit in one request are given when @unit is decided: quotas and pools count them. */
+static int pretend(struct berth_view *view, const struct berth_units *with,
+		   const struct berth_unit *unit, const char *vm, struct pretence *p)
 {
-	const struct berth_fact_sheet *sheet;
-	int r = facts_of(m, &sheet, err);
+	struct berth_world *world = view->world;
 
-	for (size_t i = 0; i < unit->nr && r == 0; i++) {
-		const struct berth_unit_member *member = &unit->members[i];
-		struct berth_verdict verdict;
+	p->devices = calloc(world->nr + 1, sizeof(*p->devices));
+	if (!p->devices)
+		return -ENOMEM;
+	for (size_t i = 0; with && i < with->nr && &with->items[i] != unit; i++) {
+		for (size_t j = 0; j < with->items[i].nr; j++) {
+			uint32_t device = berth_view_number(view, with->items[i].members[j].dev);
 
-		berth_policy_decide(m->policy, berth_facts_of(sheet, member->dev), vm,
-				    !member->asked, &verdict, NULL);
-		if (!verdict.allow)
-			r = berth_err_set(err, BERTH_REFUSED, "%s: %s",
-					  berth_reason_name(verdict.reason), verdict.text);
+			if (world->usage[device].vm)
+				continue;
+			berth_world_set_owner(world, device, vm);
+			p->devices[p->nr++] = device;
+		}
 	}
+	return 0;
+}
+
+static void stop_pretending(struct berth_world *world, struct pretence *p)
+{
+	for (size_t i = 0; i < p->nr; i++)
+		berth_world_set_owner(world, p->devices[i], NULL);
+	free(p->devices);
+}
+
+/* What owner, ledger and safety say in their own words. */
+static bool is_for_others(const struct berth_verdict *v)
+{
+	return v->reason == BERTH_REASON_OWNED || v->reason == BERTH_REASON_GROUP_SPLIT ||
+	       v->reason == BERTH_REASON_PF_HAS_VFS || v->reason == BERTH_REASON_PF_OWNED ||
+	       (v->reason == BERTH_REASON_PROTECTED && !v->origin);
+}
+
+static int decide(struct berth_manager *m, struct berth_view *view, const struct berth_unit *unit,
+		  const char *vm, struct berth_verdict *ret)
+{
+	struct berth_question q = berth_question_for(m->policy, vm);
+	uint32_t *asked = calloc(unit->nr + 1, sizeof(*asked)), group;
+	size_t nr = 0;
+	int r;
+
+	if (!asked)
+		return -ENOMEM;
+	for (size_t i = 0; i < unit->nr; i++) {
+		if (unit->members[i].asked)
+			asked[nr++] = berth_view_number(view, unit->members[i].dev);
+	}
+	q.force = m->force;
+	group = view->world->group_of[berth_view_number(view, unit->members[0].dev)];
+	r = berth_decide_group(view->world, group, asked, nr, &q, ret, NULL);
+	free(asked);
 	return r;
+}
+
+int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit,
+		   const struct berth_units *with, const char *vm, struct berth_err *err)
+{
+	struct pretence pretence = { 0 };
+	struct berth_verdict verdict;
+	struct berth_view *view;
+	char why[512], remedy[256];
+	int r = berth_view_of(m, &view, err);
+
+	if (r != 0)
+		return r;
+	r = pretend(view, with, unit, vm, &pretence);
+	if (r == 0)
+		r = decide(m, view, unit, vm, &verdict);
+	stop_pretending(view->world, &pretence);
+	if (r < 0)
+		return berth_err_set(err, r, "out of memory");
+	if (verdict.allow || is_for_others(&verdict))
+		return 0;
+	return berth_err_set(err, BERTH_REFUSED, "%s: %s; %s", berth_reason_name(verdict.reason),
+			     berth_explain_verdict(view->world, &verdict, why, sizeof(why)),
+			     berth_explain_remedy(view->world, &verdict, remedy, sizeof(remedy)));
 }
 
 int berth_ask_name(struct berth_manager *m, const char *name, const struct berth_device **ret,

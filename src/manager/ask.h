@@ -11,11 +11,19 @@ struct berth_device;
 struct berth_err;
 struct berth_manager;
 struct berth_unit;
+struct berth_units;
 struct berth_vf_net;
 
-/* May @vm have this group? Companions need no allow of their own. Return: 0; BERTH_REFUSED with rule and place; -ENOMEM. */
-int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit, const char *vm,
-		   struct berth_err *err);
+/**
+ * berth_ask_unit() - may @vm have this group?
+ * @with: NULL, or everything that is asked for together, of which @unit is one: what comes before it counts as given
+ *
+ * Companions need no allow of their own. Owners and what the host stands on are left to manager/owner.h and safety.h.
+ *
+ * Return: 0; BERTH_REFUSED with rule, place and remedy; -ENOMEM; -errno of ledger or host.
+ */
+int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit,
+		   const struct berth_units *with, const char *vm, struct berth_err *err);
 
 /**
  * berth_ask_name() - the device that a name from policy means

@@ -15,6 +15,7 @@ struct berth_inuse;
 struct berth_inventory;
 struct berth_ledger;
 struct berth_policy;
+struct berth_view;
 
 struct berth_manager {
 	struct berth_host *host; /* borrowed, outlives us */
@@ -29,6 +30,8 @@ struct berth_manager {
 	struct berth_inventory *inv;	/* owned */
 	struct berth_inuse *inuse;	/* owned; NULL until it is asked for */
 	struct berth_fact_sheet *facts; /* owned; NULL until it is asked for */
+	struct berth_view *view;	/* owned; NULL until it is asked for (manager/view.h) */
+	bool force; /* the user insists: policy may let that override its own protection */
 };
 
 /* Look at the host again, after changing it: everything borrowed from the inventory is void. Return: 0; -errno, the old

@@ -9,6 +9,7 @@
 #include "manager/context.h"
 #include "manager/facts.h"
 #include "manager/recover.h"
+#include "manager/view.h"
 #include "policy/ledger.h"
 #include "policy/load.h"
 #include "vfio/inuse.h"
@@ -21,6 +22,7 @@ int berth_manager_refresh(struct berth_manager *m, struct berth_err *err)
 
 	if (r < 0)
 		return r;
+	berth_view_drop(m);
 	berth_fact_sheet_free(m->facts);
 	m->facts = NULL;
 	berth_inuse_free(m->inuse);
@@ -41,6 +43,11 @@ static int open_ledger(struct berth_manager *m, struct berth_err *err)
 	/* An ordinary user may look at the host, though not at who owns what. */
 	berth_err_clear(err);
 	return 0;
+}
+
+void berth_manager_force(struct berth_manager *m)
+{
+	m->force = true;
 }
 
 int berth_manager_policy(const struct berth_manager *m, const struct berth_policy **ret,
@@ -90,6 +97,7 @@ void berth_manager_close(struct berth_manager *m)
 {
 	if (!m)
 		return;
+	berth_view_drop(m);
 	berth_fact_sheet_free(m->facts);
 	berth_inuse_free(m->inuse);
 	berth_inventory_free(m->inv);

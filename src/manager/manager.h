@@ -38,6 +38,10 @@ enum berth_manager_mode {
 int berth_manager_open(struct berth_manager **ret, struct berth_host *host,
 		       enum berth_manager_mode mode, struct berth_report *report,
 		       struct berth_err *err);
+
+/* The user insists (--force): what the policy protects may be given where a rule of it says so. Overrides nothing of safety. */
+void berth_manager_force(struct berth_manager *m);
+
 void berth_manager_close(struct berth_manager *m);
 BERTH_DEFINE_CLEANUP(struct berth_manager *, berth_manager_close);
 

@@ -61,11 +61,12 @@ static int ask_owner(struct berth_manager *m, const struct berth_unit *unit,
 	return note(list, r, own ? "STATE" : "OWNED", unit->members[0].dev->bdf, &why, err);
 }
 
-static int ask_policy(struct berth_manager *m, const struct berth_unit *unit, const char *vm,
-		      struct berth_obstacles *list, struct berth_err *err)
+static int ask_policy(struct berth_manager *m, const struct berth_unit *unit,
+		      const struct berth_obstacle_query *q, struct berth_obstacles *list,
+		      struct berth_err *err)
 {
 	struct berth_err why = BERTH_ERR_INIT;
-	int r = berth_ask_unit(m, unit, vm, &why);
+	int r = berth_ask_unit(m, unit, q->with, q->vm, &why);
 
 	return note(list, r, "POLICY", unit->members[0].dev->bdf, &why, err);
 }
@@ -108,7 +109,7 @@ int berth_obstacles_find(struct berth_manager *m, const struct berth_unit *unit,
 
 	/* What belongs to somebody else is not a matter of policy. */
 	if (r == 0 && q->vm && !list.nr)
-		r = ask_policy(m, unit, q->vm, &list, err);
+		r = ask_policy(m, unit, q, &list, err);
 	if (r == 0 && !owner)
 		r = ask_safety(m, unit, &list, err);
 	if (r == 0 && !owner)

@@ -9,6 +9,7 @@
 #include "manager/obstacle.h"
 #include "manager/owner.h"
 #include "manager/resolve.h"
+#include "manager/view.h"
 
 #define VM_NAME_MAX 64
 
@@ -47,6 +48,7 @@ int berth_request_make(struct berth_manager *m, const char *vm, const char *cons
 	size_t nr_asked = 0;
 	int r = berth_vm_name_check(vm, err);
 
+	berth_view_drop(m); /* an earlier request may have changed who owns what */
 	if (r == 0)
 		r = berth_resolve(m, vm, names, nr, &asked, &nr_asked, err);
 	if (r == 0)

@@ -25,27 +25,55 @@ static bool has(const struct picked *p, const struct berth_device *dev)
 	return false;
 }
 
-/* May @vm take this device of a pool? Return: 0; BERTH_REFUSED; -errno. */
-static int try_candidate(struct berth_manager *m, const char *vm, const struct berth_device *dev,
-			 struct berth_err *err)
+static const struct berth_unit *unit_of(const struct berth_units *units,
+					const struct berth_device *dev)
 {
-	struct berth_assignment_list live = { 0 };
-	const struct berth_assignment *owner;
-	struct berth_units units = { 0 };
-	int r = berth_units_build(m->inv, &dev, 1, &units, err);
-
-	if (r == 0)
-		r = berth_owner_all(m, &live, err);
-	if (r == 0) {
-		owner = berth_owner_of(&live, &units.items[0]);
-		if (owner)
-			r = berth_owner_refuse(m, owner, &units.items[0], err);
+	for (size_t i = 0; i < units->nr; i++) {
+		for (size_t j = 0; j < units->items[i].nr; j++) {
+			if (units->items[i].members[j].dev == dev)
+				return &units->items[i];
+		}
 	}
+	return NULL;
+}
+
+static int try_unit(struct berth_manager *m, const char *vm, const struct berth_units *units,
+		    const struct berth_unit *unit, struct berth_err *err)
+{
+	struct berth_assignment_list live;
+	const struct berth_assignment *owner;
+	int r = berth_owner_all(m, &live, err);
+
+	if (r != 0)
+		return r;
+	owner = berth_owner_of(&live, unit);
+	if (owner)
+		r = berth_owner_refuse(m, owner, unit, err);
 	if (r == 0)
-		r = berth_ask_unit(m, &units.items[0], vm, err);
+		r = berth_ask_unit(m, unit, units, vm, err);
 	if (r == 0)
-		r = berth_safety_require(m, &units.items[0], BERTH_SAFETY_GROUP, err);
+		r = berth_safety_require(m, unit, BERTH_SAFETY_GROUP, err);
 	berth_assignment_list_free(&live);
+	return r;
+}
+
+/* May @vm take this device of a pool, besides what was picked before? Return: 0; BERTH_REFUSED; -errno. */
+static int try_candidate(struct berth_manager *m, const char *vm, const struct picked *p,
+			 const struct berth_device *dev, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep)
+	const struct berth_device **all = calloc(p->nr + 1, sizeof(*all));
+	struct berth_units units = { 0 };
+	int r;
+
+	if (!all)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < p->nr; i++)
+		all[i] = p->devs[i];
+	all[p->nr] = dev;
+	r = berth_units_build(m->inv, all, p->nr + 1, &units, err);
+	if (r == 0)
+		r = try_unit(m, vm, &units, unit_of(&units, dev), err);
 	berth_units_done(&units);
 	return r;
 }
@@ -90,7 +118,7 @@ static int from_pool(struct berth_manager *m, const char *vm, const char *name,
 		if (has(p, pool[i]))
 			continue;
 		why = (struct berth_err)BERTH_ERR_INIT;
-		r = try_candidate(m, vm, pool[i], &why);
+		r = try_candidate(m, vm, p, pool[i], &why);
 		if (r == 0) {
 			*ret = pool[i];
 			return 0;

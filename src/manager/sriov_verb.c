@@ -19,7 +19,7 @@
 #include "manager/process.h"
 #include "manager/report.h"
 #include "manager/resolve.h"
-#include "policy/decide.h"
+#include "policy/lookup.h"
 #include "policy/journal.h"
 #include "policy/ledger.h"
 #include "vfio/bind.h"

@@ -1,127 +1,84 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Decisions: may this VM have this device, which device is meant, how is it bound, how is a VF set up.
+ * The decision: may this VM have this device, this group?
  *
- * Pure: policy and facts in, answer out. The rules, strongest first:
- *   1. A named device whose "expect" does not hold, or is not known to hold, goes to nobody.
- *   2. A deny that matches beats every allow. One that may match (a fact is unknown) counts as matching.
- *   3. An allow that matches. The one with the largest priority is named, among equals the first by file and place.
- *   4. Without any policy file everything is allowed (safety is checked elsewhere); with one, nothing else is.
+ * Pure: a world in (policy/world.h), a verdict out, and on request the trace of every check on the way, written by the
+ * decision itself. What decides, strongest first; the first that refuses is the verdict:
+ *
+ *   1. Identity: a named device whose "expect" does not hold, or is not known to hold, goes to nobody.
+ *   2. Protection: what safety keeps for the host goes to nobody. What a "protect" of the policy matches or may match,
+ *      neither, unless an allow of the named device says "override_protect" and the question says force.
+ *   3. A deny that matches beats every other rule, whatever the numbers. One that may match (a fact is unknown) counts.
+ *   4. Allow, pin and reserve vote: allow for their subject when the device fits; pin and reserve deny for everybody else,
+ *      also when the device only may fit. A reserve of a number denies only what would be missing from it. The largest
+ *      priority wins; among equals the more specific resource (berth_rule_specificity()). Allow and deny left over: a
+ *      conflict, refused. No vote: refused, unless the device only comes along, or there is no policy at all.
+ *   5. What is so now: it has an owner; its PF or a VF of it has; a taint that is not tolerated; isolation below the
+ *      policy's least; the tenant's quota; what a pool keeps free.
+ *
+ * Nothing depends on the order of files or entries, but which of several equal rules is named.
  */
 #ifndef BERTH_POLICY_DECIDE_H
 #define BERTH_POLICY_DECIDE_H
 
-#include "base/bdf.h"
-#include "policy/rule.h"
+#include "policy/trace.h"
+#include "policy/world.h"
 
-struct berth_err;
-
-/* A closed list; the names (berth_reason_name()) are stable. */
-enum berth_reason {
-	BERTH_REASON_NO_POLICY,	  /* "NO_POLICY": allowed */
-	BERTH_REASON_RULE_ALLOWS, /* "RULE_ALLOWS": allowed */
-	BERTH_REASON_COMPANION, /* "COMPANION": allowed, nothing denies it and it was not asked for by itself */
-	BERTH_REASON_NO_RULE_ALLOWS, /* "NO_RULE_ALLOWS" */
-	BERTH_REASON_RULE_DENIES,    /* "RULE_DENIES" */
-	BERTH_REASON_RULE_MAY_DENY,  /* "RULE_MAY_DENY": a fact that the deny asks for is unknown */
-	BERTH_REASON_IDENTITY_CHANGED, /* "IDENTITY_CHANGED": found, but it is not what "expect" says */
-	BERTH_REASON_IDENTITY_UNKNOWN, /* "IDENTITY_UNKNOWN": a fact that "expect" asks for is unknown */
+/* "allow", "deny", "pin", "reserve" */
+struct berth_question {
+	const char *vm; /* NULL only to fill a trace: rules about certain VMs are unknown then */
+	char *const *tolerate; /* taints, NULL-terminated, or NULL */
+	bool force; /* the user insists: overrides configured protection where a rule lets it */
 };
 
-const char *berth_reason_name(enum berth_reason reason);
+/* Nobody insists; tolerates what the VM's claim in the policy tolerates. @vm may be NULL. Borrowed. */
+struct berth_question berth_question_for(const struct berth_policy *policy, const char *vm);
 
-/* "allow", "deny" */
-const char *berth_effect_name(enum berth_effect effect);
-
+/* Small, so that thousands can be asked for; berth_explain_verdict() puts it into words. All borrowed. */
 struct berth_verdict {
 	bool allow;
 	enum berth_reason reason;
-	const struct berth_origin
-		*origin; /* borrowed from the policy; NULL when no single place decided */
-	char text
-		[512]; /* a sentence without a full stop that names device, VM, rule, file and pointer */
-};
-
-/*
- * One step of a decision, for people who ask why. Borrowed from the policy. In the trace are: the device entries that fit or may
- * fit, each followed by its "expect"; the classes that fit or may fit; every rule.
- */
-struct berth_check {
-	const char *what; /* "device", "class", "rule" */
-	const char *name; /* or NULL */
+	uint32_t device; /* that it is about; of a group: the member that decided */
+	const char *vm;
+	const struct berth_origin *origin;     /* NULL when no single place decided */
+	const struct berth_origin *other;      /* of a conflict: the other place */
+	const struct berth_rule *rule;	       /* that decided, or NULL */
+	const struct berth_rule *rival;	       /* of a conflict between rules: the other one */
+	const struct berth_lease_terms *lease; /* when allowed: the rule's, or NULL */
 	const char *
-		effect; /* of a rule "allow" or "deny"; "expect" for the second line of a device; else NULL */
-	const struct berth_origin *origin;
-	enum berth_tri vm;     /* rule: does the VM fit (BERTH_YES for others) */
-	enum berth_tri device; /* does the device fit; of an "expect": does it hold */
-	const char *term;      /* the attribute that decided against it, or NULL */
+		name; /* of what decided: device entry, protect, safety's code, owner, taint, tenant, pool */
+	const char *term;    /* the attribute that is unknown, or not as expected */
+	uint32_t have, want; /* of counts: what there would be, and the limit */
+	bool unknown;	     /* it is refused because something is not known */
+	bool forceable;	     /* force would do */
 };
 
-struct berth_trace {
-	struct berth_check *items; /* owned; berth_trace_done() */
-	size_t nr, room;
-};
-void berth_trace_done(struct berth_trace *trace);
+/**
+ * berth_decide() - may the VM have this device?
+ * @device: not a bridge
+ * @companion: it only comes along with a device that was asked for (same group, same slot): it needs no allow, but
+ *             everything else stops it all the same
+ * @trace: NULL, or gets every check (starts as { 0 } but for .all_rules)
+ *
+ * What the VM owns already counts as asked for again: owner, quota and pools do not stand in the way.
+ *
+ * Return: 0; -ENOMEM.
+ */
+int berth_decide(struct berth_world *world, uint32_t device, bool companion,
+		 const struct berth_question *q, struct berth_verdict *ret,
+		 struct berth_trace *trace);
 
 /**
- * berth_policy_decide() - may @vm have this device?
- * @vm: its name; NULL only to fill @trace, where it makes rules about certain VMs unknown
- * @companion: it only comes along with a device that was asked for (same group, same slot): it needs no allow, but a deny
- *             and a changed identity stop it all the same
- * @trace: NULL, or gets every check in the order it was made (starts as { 0 }); incomplete when memory runs out
+ * berth_decide_group() - may the VM have this group, of which it asks for some members?
+ * @asked: members that were asked for; the others come along. NULL: all of them
+ *
+ * The verdict is the first refusal among its members; if there is none, that of the member asked for with the shortest
+ * lease.
+ *
+ * Return: 0; -ENOMEM.
  */
-void berth_policy_decide(const struct berth_policy *policy, const struct berth_facts *facts,
-			 const char *vm, bool companion, struct berth_verdict *ret,
-			 struct berth_trace *trace);
-
-/**
- * berth_policy_find_device() - the device that a name from policy means
- * @name: of a device of the policy
- * @facts: every device of the host
- *
- * Return: 0, *ret_index into @facts; BERTH_ABSENT the policy has no such name (text with the nearest one), or no device
- *         matches it (text says so); BERTH_REFUSED several devices match it, or its identity changed.
- */
-int berth_policy_find_device(const struct berth_policy *policy, const char *name,
-			     const struct berth_facts *facts, size_t nr, size_t *ret_index,
-			     struct berth_err *err);
-
-/**
- * berth_policy_find_pool() - the devices of a pool, in the order of @facts
- * @ret: @nr elements of room, gets indexes into @facts
- *
- * The caller picks a free one. Devices whose identity changed are left out.
- *
- * Return: 0, *ret_nr may be 0; BERTH_ABSENT the policy has no such pool (text with the nearest one).
- */
-int berth_policy_find_pool(const struct berth_policy *policy, const char *name,
-			   const struct berth_facts *facts, size_t nr, size_t *ret, size_t *ret_nr,
-			   struct berth_err *err);
-
-/* The policy's name for this device (a device entry that matches it), or NULL. Borrowed from the policy. */
-const char *berth_policy_name_of(const struct berth_policy *policy,
-				 const struct berth_facts *facts);
-
-/**
- * berth_policy_bind_mode() - what happens to it when it appears
- * @ret_origin: NULL, or gets the place that said so (NULL for the default)
- *
- * A device entry that says it beats the classes. The default is BERTH_BIND_ON_ASSIGN.
- *
- * Return: 0; BERTH_REFUSED entries of the same kind contradict each other, or its identity changed: leave it alone.
- */
-int berth_policy_bind_mode(const struct berth_policy *policy, const struct berth_facts *facts,
-			   enum berth_bind_mode *ret, const struct berth_origin **ret_origin,
-			   struct berth_err *err);
-
-/**
- * berth_policy_net() - how the policy wants this VF set up
- *
- * A device entry with "net" beats the classes and is taken whole. Without any, no has_… is set.
- *
- * Return: 0; BERTH_REFUSED entries of the same kind contradict each other, or its identity changed.
- */
-int berth_policy_net(const struct berth_policy *policy, const struct berth_facts *facts,
-		     struct berth_net_policy *ret, struct berth_err *err);
+int berth_decide_group(struct berth_world *world, uint32_t group, const uint32_t *asked,
+		       size_t nr_asked, const struct berth_question *q, struct berth_verdict *ret,
+		       struct berth_trace *trace);
 
 #endif

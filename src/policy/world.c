@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "policy/world.h"
+#include "policy/world_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,244 +8,9 @@
 #include "base/err.h"
 #include "policy/glob.h"
 
-/* Sets are numbered: device entries, classes, pools, protects, then what rules, taints and requests need of their own. */
-struct berth_world_index {
-	uint32_t first_class, first_pool, first_protect;
-	uint32_t *rule_set, *taint_set;	  /* owned */
-	uint32_t *request_set;		  /* owned; of all claims in a row */
-	uint32_t *first_request;	  /* owned; of each claim, in request_set */
-	uint32_t *first_quota;		  /* owned; of each tenant, in the arrays below */
-	uint32_t *quota_set, *quota_used; /* owned */
-	uint32_t *counted;		  /* owned; rules that reserve a number of devices */
-	uint32_t nr_counted;
-	uint32_t *held;	    /* owned; of each rule: what its subjects own, when it is counted */
-	uint32_t *members;  /* owned; what groups[].members points into */
-	uint32_t *first_of; /* owned; of each device, and one more: in memberships */
-	struct berth_world_member *memberships; /* owned */
-	const struct berth_group_entry *
-		*stranger;	      /* owned; of each device: the entry that it belies, or NULL */
-	int8_t *identity;	      /* owned; enum berth_tri of each device */
-	struct berth_subject subject; /* the last that was asked for */
-	bool has_subject;
-};
-
-/* --- sets --- */
-
 static int no_memory(struct berth_err *err)
 {
 	return berth_err_set(err, -ENOMEM, "policy: out of memory");
-}
-
-uint32_t berth_world_device_set(const struct berth_world *world, size_t entry)
-{
-	(void)world;
-	return (uint32_t)entry;
-}
-
-uint32_t berth_world_class_set(const struct berth_world *world, size_t entry)
-{
-	return world->index->first_class + (uint32_t)entry;
-}
-
-uint32_t berth_world_pool_set(const struct berth_world *world, size_t entry)
-{
-	return world->index->first_pool + (uint32_t)entry;
-}
-
-uint32_t berth_world_rule_set(const struct berth_world *world, size_t rule)
-{
-	return world->index->rule_set[rule];
-}
-
-uint32_t berth_world_protect_set(const struct berth_world *world, size_t protect)
-{
-	return world->index->first_protect + (uint32_t)protect;
-}
-
-uint32_t berth_world_taint_set(const struct berth_world *world, size_t taint)
-{
-	return world->index->taint_set[taint];
-}
-
-uint32_t berth_world_request_set(const struct berth_world *world, size_t claim, size_t request)
-{
-	return world->index->request_set[world->index->first_request[claim] + request];
-}
-
-/* The set of a name. */
-static uint32_t named_set(const struct berth_world *w, enum berth_resource kind, const char *name)
-{
-	const struct berth_policy *p = w->policy;
-
-	switch (kind) {
-	case BERTH_RESOURCE_DEVICE:
-		return (uint32_t)(berth_policy_device(p, name) - p->devices);
-	case BERTH_RESOURCE_CLASS:
-		return w->index->first_class + (uint32_t)(berth_policy_class(p, name) - p->classes);
-	case BERTH_RESOURCE_POOL:
-		return w->index->first_pool + (uint32_t)(berth_policy_pool(p, name) - p->pools);
-	case BERTH_RESOURCE_MATCH:
-		break;
-	}
-	return BERTH_WORLD_NONE; /* a match has no names */
-}
-
-static size_t count_names(char **names)
-{
-	size_t nr = 0;
-
-	while (names && names[nr])
-		nr++;
-	return nr;
-}
-
-static int add_match(struct berth_world *w, const struct berth_match *match)
-{
-	int r = berth_devset_match(&w->sets[w->nr_sets], match, w->facts, w->nr);
-
-	w->nr_sets += r == 0;
-	return r;
-}
-
-/* The devices of any of @names and of @more, as a set of its own. */
-static int add_join(struct berth_world *w, enum berth_resource kind, char **names, char **classes,
-		    const struct berth_devset *filter)
-{
-	size_t nr_names = count_names(names), nr_classes = count_names(classes);
-	const struct berth_devset **sets = calloc(nr_names + nr_classes + 1, sizeof(*sets));
-	int r;
-
-	if (!sets)
-		return -ENOMEM;
-	for (size_t i = 0; i < nr_names; i++)
-		sets[i] = &w->sets[named_set(w, kind, names[i])];
-	for (size_t i = 0; i < nr_classes; i++)
-		sets[nr_names + i] = &w->sets[named_set(w, BERTH_RESOURCE_CLASS, classes[i])];
-	r = berth_devset_join(&w->sets[w->nr_sets], sets, nr_names + nr_classes, filter, w->nr);
-	free(sets);
-	w->nr_sets += r == 0;
-	return r;
-}
-
-static int add_pool(struct berth_world *w, const struct berth_pool_entry *pool)
-{
-	struct berth_devset filter = { 0 };
-	int r = 0;
-
-	if (pool->match)
-		r = berth_devset_match(&filter, pool->match, w->facts, w->nr);
-	if (r == 0)
-		r = add_join(w, BERTH_RESOURCE_DEVICE, pool->devices, pool->classes,
-			     pool->match ? &filter : NULL);
-	berth_devset_done(&filter);
-	return r;
-}
-
-/* A single name shares the set of what it names. */
-static int add_selector(struct berth_world *w, const struct berth_selector *s, uint32_t *ret)
-{
-	if (s->kind != BERTH_RESOURCE_MATCH && count_names(s->names) == 1) {
-		*ret = named_set(w, s->kind, s->names[0]);
-		return 0;
-	}
-	*ret = w->nr_sets;
-	return s->kind == BERTH_RESOURCE_MATCH ? add_match(w, s->match) :
-						 add_join(w, s->kind, s->names, NULL, NULL);
-}
-
-static size_t count_requests(const struct berth_policy *p)
-{
-	size_t nr = 0;
-
-	for (size_t i = 0; i < p->nr_claims; i++)
-		nr += p->claims[i].nr_requests;
-	return nr;
-}
-
-static int add_requests(struct berth_world *w)
-{
-	const struct berth_policy *p = w->policy;
-	uint32_t nr = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < p->nr_claims; i++) {
-		const struct berth_claim_entry *claim = &p->claims[i];
-
-		w->index->first_request[i] = nr;
-		for (size_t j = 0; j < claim->nr_requests && r == 0; j++)
-			r = add_selector(w, &claim->requests[j].resource,
-					 &w->index->request_set[nr++]);
-	}
-	return r;
-}
-
-static int build_sets(struct berth_world *w)
-{
-	const struct berth_policy *p = w->policy;
-	struct berth_world_index *x = w->index;
-	int r = 0;
-
-	x->first_class = (uint32_t)p->nr_devices;
-	x->first_pool = x->first_class + (uint32_t)p->nr_classes;
-	x->first_protect = x->first_pool + (uint32_t)p->nr_pools;
-	for (size_t i = 0; i < p->nr_devices && r == 0; i++)
-		r = add_match(w, p->devices[i].match);
-	for (size_t i = 0; i < p->nr_classes && r == 0; i++)
-		r = add_match(w, p->classes[i].match);
-	for (size_t i = 0; i < p->nr_pools && r == 0; i++)
-		r = add_pool(w, &p->pools[i]);
-	for (size_t i = 0; i < p->nr_protects && r == 0; i++)
-		r = add_match(w, p->protects[i].match);
-	for (size_t i = 0; i < p->nr_rules && r == 0; i++)
-		r = add_selector(w, &p->rules[i].resource, &x->rule_set[i]);
-	for (size_t i = 0; i < p->nr_taints && r == 0; i++)
-		r = add_selector(w, &p->taints[i].resource, &x->taint_set[i]);
-	return r == 0 ? add_requests(w) : r;
-}
-
-/* The other way round: of each device the sets. */
-static int build_memberships(struct berth_world *w)
-{
-	struct berth_world_index *x = w->index;
-	uint32_t *at = calloc(w->nr + 1, sizeof(*at));
-	size_t total = 0;
-
-	x->first_of = calloc(w->nr + 1, sizeof(*x->first_of));
-	if (!at || !x->first_of) {
-		free(at);
-		return -ENOMEM;
-	}
-	for (uint32_t s = 0; s < w->nr_sets; s++) {
-		for (uint32_t i = 0; i < w->sets[s].nr_yes; i++)
-			x->first_of[w->sets[s].yes[i] + 1]++;
-		for (uint32_t i = 0; i < w->sets[s].nr_maybe; i++)
-			x->first_of[w->sets[s].maybe[i] + 1]++;
-	}
-	for (size_t i = 0; i < w->nr; i++) {
-		x->first_of[i + 1] += x->first_of[i];
-		at[i] = x->first_of[i];
-	}
-	total = x->first_of[w->nr];
-	x->memberships = calloc(total + 1, sizeof(*x->memberships));
-	for (uint32_t s = 0; x->memberships && s < w->nr_sets; s++) {
-		for (uint32_t i = 0; i < w->sets[s].nr_yes; i++)
-			x->memberships[at[w->sets[s].yes[i]]++] =
-				(struct berth_world_member){ s, BERTH_YES };
-		for (uint32_t i = 0; i < w->sets[s].nr_maybe; i++)
-			x->memberships[at[w->sets[s].maybe[i]]++] =
-				(struct berth_world_member){ s, BERTH_UNKNOWN };
-	}
-	free(at);
-	return x->memberships ? 0 : -ENOMEM;
-}
-
-const struct berth_world_member *berth_world_sets_of(const struct berth_world *world,
-						     uint32_t device, uint32_t *ret_nr)
-{
-	const uint32_t *first = &world->index->first_of[device];
-
-	*ret_nr = first[1] - first[0];
-	return &world->index->memberships[first[0]];
 }
 
 /* --- groups, functions of functions --- */
@@ -348,29 +113,37 @@ enum berth_tri berth_world_identity(const struct berth_world *world, uint32_t de
 	return (enum berth_tri)world->index->identity[device];
 }
 
-static bool is_tainted(const struct berth_world *w, uint32_t device)
+static bool has_strict_taint(const struct berth_world *w, uint32_t set)
 {
-	const struct berth_usage *u = &w->usage[device];
+	uint32_t nr;
+	const uint32_t *taints = berth_world_taints_on(w, set, &nr);
 
-	for (size_t i = 0; i < u->nr_taints; i++) {
-		if (u->taints[i].effect != BERTH_TAINT_REPORT)
-			return true;
-	}
-	for (size_t i = 0; i < w->policy->nr_taints; i++) {
-		if (w->policy->taints[i].effect != BERTH_TAINT_REPORT &&
-		    berth_devset_has(&w->sets[w->index->taint_set[i]], device) != BERTH_NO)
+	for (uint32_t i = 0; i < nr; i++) {
+		if (w->policy->taints[taints[i]].effect != BERTH_TAINT_REPORT)
 			return true;
 	}
 	return false;
 }
 
-static bool is_protected(const struct berth_world *w, uint32_t device)
+/* Is there nothing that keeps it from everybody? */
+static bool is_usable(const struct berth_world *w, uint32_t device)
 {
-	for (size_t i = 0; i < w->policy->nr_protects; i++) {
-		if (berth_devset_has(&w->sets[berth_world_protect_set(w, i)], device) != BERTH_NO)
-			return true;
+	const struct berth_usage *u = &w->usage[device];
+	uint32_t nr;
+	const struct berth_world_member *in = berth_world_sets_of(w, device, &nr);
+
+	if (w->group_of[device] == BERTH_WORLD_NONE || u->safety ||
+	    w->index->identity[device] != BERTH_YES)
+		return false;
+	for (size_t i = 0; i < u->nr_taints; i++) {
+		if (u->taints[i].effect != BERTH_TAINT_REPORT)
+			return false;
 	}
-	return w->usage[device].safety != NULL;
+	for (uint32_t i = 0; i < nr; i++) {
+		if (berth_world_protect_of(w, in[i].set) || has_strict_taint(w, in[i].set))
+			return false;
+	}
+	return true;
 }
 
 /* --- owners --- */
@@ -461,9 +234,7 @@ static void count_all(struct berth_world *w)
 {
 	for (uint32_t i = 0; i < w->nr; i++) {
 		check_identity(w, i);
-		w->usable[i] = w->group_of[i] != BERTH_WORLD_NONE &&
-			       w->index->identity[i] == BERTH_YES && !is_protected(w, i) &&
-			       !is_tainted(w, i);
+		w->usable[i] = is_usable(w, i);
 		if (w->usage[i].vm)
 			count_owned(w, i, w->usage[i].vm, 1);
 		else
@@ -474,6 +245,11 @@ static void count_all(struct berth_world *w)
 uint32_t berth_world_quota_used(const struct berth_world *world, uint32_t tenant, size_t quota)
 {
 	return world->index->quota_used[world->index->first_quota[tenant] + quota];
+}
+
+uint32_t berth_world_quota_set(const struct berth_world *world, uint32_t tenant, size_t quota)
+{
+	return world->index->quota_set[world->index->first_quota[tenant] + quota];
 }
 
 bool berth_world_rule_speaks(const struct berth_world *world, const struct berth_rule *rule)
@@ -543,6 +319,10 @@ void berth_world_free(struct berth_world *world)
 		return;
 	x = world->index;
 	if (x) {
+		free(x->rules.first);
+		free(x->rules.items);
+		free(x->taints.first);
+		free(x->taints.items);
 		free(x->rule_set);
 		free(x->taint_set);
 		free(x->request_set);
@@ -593,7 +373,7 @@ static int make_index(struct berth_world *w)
 		return -ENOMEM;
 	x->rule_set = calloc(p->nr_rules + 1, sizeof(*x->rule_set));
 	x->taint_set = calloc(p->nr_taints + 1, sizeof(*x->taint_set));
-	x->request_set = calloc(count_requests(p) + 1, sizeof(*x->request_set));
+	x->request_set = calloc(berth_world_count_requests(p) + 1, sizeof(*x->request_set));
 	x->first_request = calloc(p->nr_claims + 1, sizeof(*x->first_request));
 	x->first_quota = calloc(p->nr_tenants + 1, sizeof(*x->first_quota));
 	x->quota_set = calloc(nr_quotas + 1, sizeof(*x->quota_set));
@@ -623,7 +403,7 @@ static int make_arrays(struct berth_world *w)
 	w->owned_vfs = calloc(w->nr + 1, sizeof(*w->owned_vfs));
 	w->usable = calloc(w->nr + 1, sizeof(*w->usable));
 	w->sets = calloc(p->nr_devices + p->nr_classes + p->nr_pools + p->nr_protects +
-				 p->nr_rules + p->nr_taints + count_requests(p) + 1,
+				 p->nr_rules + p->nr_taints + berth_world_count_requests(p) + 1,
 			 sizeof(*w->sets));
 	return w->usage && w->groups && w->group_of && w->pf_of && w->owned_vfs && w->usable &&
 			       w->sets ?
@@ -642,7 +422,7 @@ static void number_counts(struct berth_world *w)
 		for (size_t q = 0; q < p->tenants[i].nr_quotas; q++) {
 			const struct berth_quota *quota = &p->tenants[i].quotas[q];
 
-			x->quota_set[nr++] = named_set(
+			x->quota_set[nr++] = berth_world_named_set(
 				w, quota->pool ? BERTH_RESOURCE_POOL : BERTH_RESOURCE_CLASS,
 				quota->of);
 		}
@@ -669,7 +449,7 @@ int berth_world_new(struct berth_world **ret, const struct berth_world_input *in
 	if (in->usage)
 		memcpy(w->usage, in->usage, in->nr * sizeof(*w->usage));
 	link_pfs(w);
-	if (build_groups(w) < 0 || build_sets(w) < 0 || build_memberships(w) < 0)
+	if (build_groups(w) < 0 || berth_world_build_sets(w) < 0)
 		return no_memory(err);
 	number_counts(w);
 	count_all(w);

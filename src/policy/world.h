@@ -117,6 +117,16 @@ uint32_t berth_world_request_set(const struct berth_world *world, size_t claim, 
 const struct berth_world_member *berth_world_sets_of(const struct berth_world *world,
 						     uint32_t device, uint32_t *ret_nr);
 
+/* The other way round: rules and taints (their places in the policy's arrays) that speak of a set, ascending. Borrowed. */
+const uint32_t *berth_world_rules_on(const struct berth_world *world, uint32_t set,
+				     uint32_t *ret_nr);
+const uint32_t *berth_world_taints_on(const struct berth_world *world, uint32_t set,
+				      uint32_t *ret_nr);
+/* The pool or protect entry that a set belongs to; NULL: to none. */
+const struct berth_pool_entry *berth_world_pool_of(const struct berth_world *world, uint32_t set);
+const struct berth_protect_entry *berth_world_protect_of(const struct berth_world *world,
+							 uint32_t set);
+
 /* --- what an entry of its kind says about it --- */
 
 /* Is the device what policy expects at its place? BERTH_YES also when nothing is. @ret_entry: NULL, or gets what says otherwise. */
@@ -142,10 +152,11 @@ uint32_t berth_world_tenant_of(const struct berth_world *world, const char *vm);
 /* Does the rule speak now? */
 bool berth_world_rule_speaks(const struct berth_world *world, const struct berth_rule *rule);
 
-/* How many devices that count against a quota its tenant's VMs own. */
+/* How many devices that count against a quota its tenant's VMs own; the devices that count. */
 uint32_t berth_world_quota_used(const struct berth_world *world, uint32_t tenant, size_t quota);
+uint32_t berth_world_quota_set(const struct berth_world *world, uint32_t tenant, size_t quota);
 
-/* How many devices a reserve keeps from others still: its count, less what its subjects own of it; 0 for other rules. */
+/* How many devices a reserve of a number keeps from others now: its count, less what its subjects own; 0 for other rules. */
 uint32_t berth_world_withheld(const struct berth_world *world, size_t rule);
 
 #endif

@@ -50,6 +50,7 @@ add_device() {
     } >"$dir/config"
 }
 mkdir -p "$tmp/root/proc" "$tmp/root/dev" "$tmp/etc/policy.d"
+mkdir "$tmp/root/proc/self" && echo '1 0 0:1 / / rw - tmpfs tmpfs rw' >"$tmp/root/proc/self/mountinfo"
 add_device 0000:01:00.0 1234 1111 030000
 add_device 0000:02:00.0 8086 10c9 020000
 export BERTH_ROOT="$tmp/root" BERTH_ETC="$tmp/etc" BERTH_STATE="$tmp/state" BERTH_RUN="$tmp/run"

@@ -9,8 +9,9 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "policy/decide.h"
+#include "policy/explain.h"
 #include "policy/load.h"
+#include "policy/lookup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,15 +38,25 @@ static const struct berth_facts vf = { .bdf = "0000:03:10.0",
 static void use(const struct berth_policy *policy)
 {
 	struct berth_facts both[] = { pf, vf };
-	struct berth_trace trace = { 0 };
+	const struct berth_world_input in = { policy, both, NULL, 2, 1000 };
+	struct berth_question q = berth_question_for(policy, "ml-1");
+	struct berth_trace trace = { .all_rules = true };
+	struct berth_world *world = NULL;
 	const struct berth_origin *origin;
 	struct berth_net_policy net;
 	struct berth_verdict verdict;
 	enum berth_bind_mode mode;
 	size_t found[2], nr;
+	char words[600];
+
+	if (berth_world_new(&world, &in, NULL) < 0)
+		abort();
 
 	for (size_t i = 0; i < 2; i++) {
-		berth_policy_decide(policy, &both[i], "ml-1", false, &verdict, &trace);
+		if (berth_decide(world, (uint32_t)i, false, &q, &verdict, &trace) < 0)
+			abort();
+		berth_explain_verdict(world, &verdict, words, sizeof(words));
+		berth_explain_remedy(world, &verdict, words, sizeof(words));
 		berth_policy_bind_mode(policy, &both[i], &mode, &origin, NULL);
 		berth_policy_net(policy, &both[i], &net, NULL);
 	}
@@ -54,6 +65,7 @@ static void use(const struct berth_policy *policy)
 	for (size_t i = 0; i < policy->nr_pools; i++)
 		berth_policy_find_pool(policy, policy->pools[i].name, both, 2, found, &nr, NULL);
 	berth_trace_done(&trace);
+	berth_world_free(world);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

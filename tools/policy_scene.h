@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What `berth policy` talks about: a policy, and this host as it looks to it.
+ */
+#ifndef BERTH_TOOLS_POLICY_SCENE_H
+#define BERTH_TOOLS_POLICY_SCENE_H
+
+#include "manager/view.h"
+#include "tools/berth.h"
+
+struct berth_manager;
+struct berth_policy;
+
+struct policy_args {
+	const char *vm; /* NULL: not given */
+	char **words;	/* borrowed from argv, after the subverb */
+	int nr;
+	bool json, force;
+};
+
+struct policy_scene {
+	struct berth_policy *policy; /* owned */
+	struct berth_manager *m;     /* owned */
+	struct berth_view *view;     /* owned */
+};
+
+/* @files: NULL or without words: the policy of the host, else these files. Return: 0; -errno. */
+int policy_scene_read(struct policy_scene *s, struct berth_host *host,
+		      const struct policy_args *files, struct berth_err *err);
+void policy_scene_done(struct policy_scene *s);
+
+/* berth policy explain */
+int policy_explain(const struct berth_cmd *cmd, struct berth_host *host,
+		   const struct policy_args *args);
+
+#endif
