@@ -184,6 +184,23 @@ static void settings_of_a_device_beat_those_of_its_classes(void **state)
 		     net.has_spoofchk);
 }
 
+static void what_a_wish_says_of_all_vfs_is_for_those_nothing_else_speaks_of(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_net_policy net;
+
+	policy(f, "\"devices\": [ { \"name\": \"pf\", \"match\": { \"pci.is_vf\": false, "
+		  "\"pci.class\": \"0200\" } }, { \"name\": \"v1\", \"match\": { "
+		  "\"pci.vf_index\": 1 }, \"net\": { \"vlan\": 7 } } ], \"sriov\": [ { \"pf\": "
+		  "\"pf\", \"num_vfs\": 2, \"vf_defaults\": { \"spoofchk\": true } } ]");
+	assert_int_equal(berth_policy_net(f->policy, &host()[VF0], &net, &f->err), 0);
+	assert_true(net.has_spoofchk && net.spoofchk && !net.has_vlan);
+	assert_int_equal(berth_policy_net(f->policy, &host()[VF1], &net, &f->err), 0);
+	assert_true(net.has_vlan && !net.has_spoofchk);
+	assert_int_equal(berth_policy_net(f->policy, &host()[GPU], &net, &f->err), 0);
+	assert_false(net.has_spoofchk);
+}
+
 static void settings_that_contradict_each_other_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -236,6 +253,7 @@ int main(void)
 		LOOKUP_TEST(a_name_means_one_device),
 		LOOKUP_TEST(a_pool_gives_its_devices),
 		LOOKUP_TEST(settings_of_a_device_beat_those_of_its_classes),
+		LOOKUP_TEST(what_a_wish_says_of_all_vfs_is_for_those_nothing_else_speaks_of),
 		LOOKUP_TEST(settings_that_contradict_each_other_are_refused),
 		LOOKUP_TEST(a_device_that_is_not_the_one_expected_is_left_alone),
 	};

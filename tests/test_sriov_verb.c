@@ -323,6 +323,53 @@ static void a_crash_anywhere_is_finished_by_the_next_verb(void **state)
 	assert_in_range(crashes, 16, 39);
 }
 
+/* Two wishes; the second card is not here, and that is no fault of this host. */
+static const char wishes[] =
+	"{ \"version\": 1,\n"
+	"  \"devices\": [ { \"name\": \"nic\", \"match\": { \"pci.bdf\": \"" PF "\" } },\n"
+	"    { \"name\": \"other\", \"match\": { \"pci.bdf\": \"0000:77:00.0\" } } ],\n"
+	"  \"sriov\": [ { \"pf\": \"other\", \"num_vfs\": 4 }, { \"pf\": \"nic\", \"num_vfs\": %u } ] }\n";
+
+static int apply(struct fixture *f, const char *pf, enum berth_manager_mode mode)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+
+	berth_err_clear(&f->err);
+	berth_report_done(&f->report);
+	assert_int_equal(berth_manager_open(&m, f->host, mode, NULL, &f->err), 0);
+	return berth_manager_sriov_apply(m, pf, mode == BERTH_MANAGER_READ, &f->report, &f->err);
+}
+
+static void the_wishes_of_policy_are_done_where_their_device_is(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_sriov now;
+
+	fake_host_file(f->fake, "etc/policy.d/10-test.json", wishes, 2);
+	assert_int_equal(apply(f, NULL, BERTH_MANAGER_READ), 0);
+	assert_int_equal(berth_sriov_read(f->host, (struct berth_bdf){ 0, 1, 0, 0 }, &now, NULL),
+			 0);
+	assert_int_equal(now.num, 0);
+	assert_int_equal(apply(f, NULL, BERTH_MANAGER_CHANGE), 0);
+	assert_int_equal(berth_sriov_read(f->host, (struct berth_bdf){ 0, 1, 0, 0 }, &now, NULL),
+			 0);
+	assert_int_equal(now.num, 2);
+	assert_non_null(strstr(f->report.lines[f->report.nr - 1], "other: not on this host"));
+	assert_int_equal(apply(f, PF, BERTH_MANAGER_CHANGE), 0); /* by any of its names */
+	assert_int_equal(apply(f, EDU, BERTH_MANAGER_CHANGE), BERTH_ABSENT);
+	assert_non_null(strstr(f->err.text, "no \"sriov\" wish for " EDU));
+}
+
+static void a_wish_that_cannot_be_met_names_its_place(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "etc/policy.d/10-test.json", wishes, 9);
+	assert_int_equal(apply(f, NULL, BERTH_MANAGER_CHANGE), -ERANGE);
+	assert_non_null(strstr(f->err.text, "/sriov/1"));
+	assert_non_null(strstr(f->err.text, "9 are too many"));
+}
+
 static void shows_pfs_with_their_vfs_and_owners(void **state)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
@@ -363,6 +410,8 @@ int main(void)
 		with_host(the_same_count_again_leaves_the_hosts_alone),
 		with_host(a_vf_that_cannot_be_bound_does_not_stop_the_others),
 		with_host(a_crash_anywhere_is_finished_by_the_next_verb),
+		with_host(the_wishes_of_policy_are_done_where_their_device_is),
+		with_host(a_wish_that_cannot_be_met_names_its_place),
 		with_host(shows_pfs_with_their_vfs_and_owners),
 	};
 

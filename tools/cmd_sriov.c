@@ -76,9 +76,10 @@ static int parse(const struct berth_cmd *cmd, struct args *a, int argc, char **a
 	return BERTH_EXIT_OK;
 }
 
-/* --- set --- */
+/* --- set, apply --- */
 
-static int set(const struct berth_cmd *cmd, struct berth_host *host, const struct args *a)
+static int change(const struct berth_cmd *cmd, struct berth_host *host, const struct args *a,
+		  bool apply)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	struct berth_report report = BERTH_REPORT_INIT;
@@ -87,7 +88,9 @@ static int set(const struct berth_cmd *cmd, struct berth_host *host, const struc
 
 	r = berth_manager_open(&m, host, a->dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE,
 			       &report, &err);
-	if (r == 0)
+	if (r == 0 && apply)
+		r = berth_manager_sriov_apply(m, a->pf, a->dry_run, &report, &err);
+	else if (r == 0)
 		r = berth_manager_sriov_set(m, a->pf, a->vfs, a->dry_run, &report, &err);
 	for (size_t i = 0; i < report.nr; i++)
 		printf("%s\n", report.lines[i]);
@@ -98,24 +101,27 @@ static int set(const struct berth_cmd *cmd, struct berth_host *host, const struc
 	return r ? berth_fail(cmd, r == BERTH_ABSENT ? -ENODEV : r, &err) : BERTH_EXIT_OK;
 }
 
-static int run_set(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+static int run_change(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
+	bool apply = strcmp(argv[0], "apply") == 0;
 	struct args a = { 0 };
 	int r = parse(cmd, &a, argc, argv);
 
 	if (r != BERTH_EXIT_OK)
 		return r;
-	if (!a.pf || !a.has_vfs)
+	if (apply && a.has_vfs)
+		return berth_usage(cmd, "apply takes the number from policy: no --vfs");
+	if (!apply && (!a.pf || !a.has_vfs))
 		return berth_usage(cmd, "set wants a device and --vfs N");
 	if (a.json)
-		return berth_usage(cmd, "set has no --json");
+		return berth_usage(cmd, "%s has no --json", argv[0]);
 	if (geteuid() != 0 && !a.dry_run) {
 		fprintf(stderr,
-			"berth %s: changing the host needs root; run 'sudo berth sriov set …'\n",
-			cmd->name);
+			"berth %s: changing the host needs root; run 'sudo berth sriov %s …'\n",
+			cmd->name, argv[0]);
 		return BERTH_EXIT_FAILED;
 	}
-	return set(cmd, host, &a);
+	return change(cmd, host, &a, apply);
 }
 
 /* --- show --- */
@@ -234,23 +240,25 @@ static int run_show(const struct berth_cmd *cmd, struct berth_host *host, int ar
 static int run_sriov(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	if (argc < 2)
-		return berth_usage(cmd, "wants set or show");
-	if (strcmp(argv[1], "set") == 0)
-		return run_set(cmd, host, argc - 1, argv + 1);
+		return berth_usage(cmd, "wants set, apply or show");
+	if (strcmp(argv[1], "set") == 0 || strcmp(argv[1], "apply") == 0)
+		return run_change(cmd, host, argc - 1, argv + 1);
 	if (strcmp(argv[1], "show") == 0)
 		return run_show(cmd, host, argc - 1, argv + 1);
-	return berth_usage(cmd, "there is set and show, not '%s'", argv[1]);
+	return berth_usage(cmd, "there is set, apply and show, not '%s'", argv[1]);
 }
 
 const struct berth_cmd berth_cmd_sriov = {
 	.name = "sriov",
 	.summary = "make virtual functions of a device, or show them",
 	.help = "Usage: berth sriov set PF --vfs N [--dry-run]\n"
+		"       berth sriov apply [PF] [--dry-run]\n"
 		"       berth sriov show [PF] [--json]\n\n"
 		"set makes N virtual functions; 0 removes them. Those that policy marks \"bind\": \"auto\"\n"
 		"go to vfio-pci without being seen by a host driver; the others go to the host's driver, if\n"
 		"the device's sriov_drivers_autoprobe is on. Refused when a function that would be removed\n"
 		"is owned or in use.\n"
+		"apply does so for each \"sriov\" wish of the policy, or for that of one device.\n"
 		"show lists the devices with SR-IOV, their functions, owners and network settings.\n\n"
 		"      --vfs N    how many there shall be\n"
 		"  -n, --dry-run  say what would be done, change nothing\n"

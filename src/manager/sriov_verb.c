@@ -390,6 +390,66 @@ int berth_manager_sriov_set(struct berth_manager *m, const char *pf, unsigned in
 	return r;
 }
 
+/* --- all that policy wishes --- */
+
+/* Is it the device of this wish that the caller means by @name? */
+static bool is_wish_for(struct berth_manager *m, const struct berth_sriov_entry *wish,
+			const char *name)
+{
+	BERTH_CLEANUP(berth_freep) const struct berth_device **a = NULL;
+	BERTH_CLEANUP(berth_freep) const struct berth_device **b = NULL;
+	const char *pf = wish->pf;
+	size_t nr;
+
+	return strcmp(name, pf) == 0 ||
+	       (berth_resolve(m, NULL, &name, 1, &a, &nr, NULL) == 0 &&
+		berth_resolve(m, NULL, &pf, 1, &b, &nr, NULL) == 0 && a[0] == b[0]);
+}
+
+static int apply_one(struct berth_manager *m, const struct berth_sriov_entry *wish, bool dry_run,
+		     struct berth_report *report, struct berth_err *err)
+{
+	struct berth_err why = BERTH_ERR_INIT;
+	int r = berth_manager_sriov_set(m, wish->pf, wish->num_vfs, dry_run, report, &why);
+
+	if (r == -ENODEV) {
+		berth_report_add(report, "%s: not on this host: %s", wish->pf, why.text);
+		return 0;
+	}
+	return r ? berth_err_set(err, r, "sriov wish for \"%s\" (%s): %s", wish->pf,
+				 BERTH_ORIGIN_STR(&wish->origin), why.text) :
+		   0;
+}
+
+int berth_manager_sriov_apply(struct berth_manager *m, const char *pf, bool dry_run,
+			      struct berth_report *report, struct berth_err *err)
+{
+	const struct berth_policy *policy;
+	size_t nr = 0;
+	int first = 0, r = berth_manager_policy(m, &policy, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < policy->nr_sriovs; i++) {
+		struct berth_err why = BERTH_ERR_INIT;
+
+		if (pf && !is_wish_for(m, &policy->sriovs[i], pf))
+			continue;
+		nr++;
+		r = apply_one(m, &policy->sriovs[i], dry_run, report, &why);
+		if (r && first)
+			berth_report_add(report, "%s", why.text);
+		else if (r)
+			first = berth_err_set(err, r, "%s", why.text);
+	}
+	if (nr)
+		return first;
+	return berth_err_set(
+		err, BERTH_ABSENT,
+		"policy has no \"sriov\" wish%s%s; berth-policy(5) tells how to write one",
+		pf ? " for " : "", pf ? pf : "");
+}
+
 /* --- after a crash --- */
 
 int berth_manager_sriov_recover(struct berth_manager *m, const struct berth_intent *step,

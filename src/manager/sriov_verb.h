@@ -35,6 +35,18 @@ int berth_manager_sriov_set(struct berth_manager *m, const char *pf, unsigned in
 			    struct berth_report *report, struct berth_err *err);
 
 /**
+ * berth_manager_sriov_apply() - have the numbers that policy wishes ("sriov")
+ * @pf: as on the command line: only this one; NULL: all of them
+ *
+ * Each is berth_manager_sriov_set(). One that cannot be done does not keep the others from it; the first such error is
+ * returned, the others are in @report. A PF that is not there now is reported and is no error: policy may be for several hosts.
+ *
+ * Return: 0; BERTH_ABSENT policy wishes nothing (of @pf); else as above.
+ */
+int berth_manager_sriov_apply(struct berth_manager *m, const char *pf, bool dry_run,
+			      struct berth_report *report, struct berth_err *err);
+
+/**
  * berth_manager_sriov_recover() - finish what a crash interrupted
  * @step: an open intent with op BERTH_SRIOV_OP
  *

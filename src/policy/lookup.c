@@ -247,6 +247,20 @@ int berth_policy_bind_mode(const struct berth_policy *policy, const struct berth
 	return 0;
 }
 
+/* What the wish for its PF says of every VF; nothing for anything but a VF. */
+static struct berth_net_policy vf_defaults(const struct berth_policy *policy,
+					   const struct berth_facts *facts)
+{
+	for (size_t i = 0; facts->is_vf && facts->pf && i < policy->nr_sriovs; i++) {
+		const struct berth_group_entry *pf =
+			berth_policy_device(policy, policy->sriovs[i].pf);
+
+		if (pf && berth_match_eval(pf->match, facts->pf, NULL) == BERTH_YES)
+			return policy->sriovs[i].vf_defaults;
+	}
+	return (struct berth_net_policy){ 0 };
+}
+
 int berth_policy_net(const struct berth_policy *policy, const struct berth_facts *facts,
 		     struct berth_net_policy *ret, struct berth_err *err)
 {
@@ -255,6 +269,6 @@ int berth_policy_net(const struct berth_policy *policy, const struct berth_facts
 	int r = setting_of(policy, &net, facts, &entry, err);
 
 	if (r == 0)
-		*ret = entry ? entry->net : (struct berth_net_policy){ 0 };
+		*ret = entry ? entry->net : vf_defaults(policy, facts);
 	return r;
 }

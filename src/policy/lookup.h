@@ -52,7 +52,8 @@ int berth_policy_bind_mode(const struct berth_policy *policy, const struct berth
 /**
  * berth_policy_net() - how the policy wants this VF set up
  *
- * A device entry with "net" beats the classes and is taken whole. Without any, no has_… is set.
+ * A device entry with "net" beats the classes, these beat the "vf_defaults" of the wish for its PF; the one that counts
+ * is taken whole. Without any, no has_… is set.
  *
  * Return: 0; BERTH_REFUSED entries of the same kind contradict each other, or its identity changed.
  */
