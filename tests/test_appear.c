@@ -261,9 +261,7 @@ static void own_device(struct fixture *f, const char *bdf, const char *path, uin
 			 0);
 	assert_int_equal(berth_ledger_claim(ledger, &claim, &group, 1, &id, NULL), 0);
 	assert_int_equal(berth_ledger_add_member(ledger, id, &member, NULL), 0);
-	assert_int_equal(berth_ledger_set_state(ledger, id, BERTH_OWNED_ANY, BERTH_OWNED_ASSIGNED,
-						NULL, NULL),
-			 0);
+	assert_int_equal(berth_ledger_move(ledger, id, BERTH_ON_BOUND, NULL, NULL, NULL), 0);
 }
 
 static char *path_of(struct fixture *f, const char *name)

@@ -281,60 +281,100 @@ static void a_pf_and_its_vfs_exclude_each_other(void **state)
 	assert_int_equal(berth_ledger_claim(f->ledger, &for_t1, both, 2, ids, NULL), BERTH_REFUSED);
 }
 
-static void states_move_only_from_where_the_caller_thinks(void **state)
+static void states_move_only_as_the_table_says(void **state)
 {
 	struct fixture *f = *state;
 	int64_t id = claim(f, "t1", "g:1", NULL);
 	struct berth_assignment_list list;
+	enum berth_owned_state now;
 
-	assert_int_equal(berth_ledger_set_state(f->ledger, id, BERTH_OWNED_ASSIGNED,
-						BERTH_OWNED_IN_USE, NULL, &f->err),
-			 BERTH_REFUSED);
-	assert_string_equal(f->err.text, "assignment 1 is preparing, not assigned");
-	assert_int_equal(berth_ledger_set_state(f->ledger, id, BERTH_OWNED_PREPARING,
-						BERTH_OWNED_ASSIGNED, NULL, NULL),
-			 0);
-	assert_int_equal(berth_ledger_set_state(f->ledger, id, BERTH_OWNED_ANY, BERTH_OWNED_FAULTED,
-						"unbind stuck", NULL),
-			 0);
+	assert_int_equal(berth_ledger_move(f->ledger, id, BERTH_ON_START, NULL, NULL, &f->err),
+			 -EPROTO);
+	assert_string_equal(
+		f->err.text,
+		"assignment 1 (assign) is preparing: 'start' does not move it from there");
+	assert_int_equal(berth_ledger_move(f->ledger, id, BERTH_ON_BOUND, NULL, &now, NULL), 0);
+	assert_int_equal(now, BERTH_OWNED_ASSIGNED);
+	assert_int_equal(
+		berth_ledger_move(f->ledger, id, BERTH_ON_FAULT, "unbind stuck", NULL, NULL), 0);
 	list = find(f, (struct berth_ledger_query){ .id = id });
 	assert_int_equal(list.items[0].state, BERTH_OWNED_FAULTED);
 	assert_string_equal(list.items[0].reason, "unbind stuck");
 	berth_assignment_list_free(&list);
+	berth_err_clear(&f->err);
+	assert_int_equal(berth_ledger_end(f->ledger, id, NULL, &f->err), -EPROTO);
+	assert_string_equal(f->err.text, "assignment 1 (assign) is faulted: it cannot end there");
+	assert_int_equal(berth_ledger_move(f->ledger, id, BERTH_ON_GIVE, NULL, NULL, NULL), 0);
 	assert_int_equal(berth_ledger_end(f->ledger, id, NULL, NULL), 0);
 	berth_err_clear(&f->err);
-	assert_int_equal(berth_ledger_set_state(f->ledger, id, BERTH_OWNED_ANY,
-						BERTH_OWNED_ASSIGNED, NULL, &f->err),
+	assert_int_equal(berth_ledger_move(f->ledger, id, BERTH_ON_GIVE, NULL, NULL, &f->err),
 			 BERTH_ABSENT);
 	assert_string_equal(f->err.text, "assignment 1 is over");
 }
 
-static void every_state_and_kind_has_its_name_and_survives_the_file(void **state)
+/* The ways to each state, from "preparing". */
+static void every_state_has_its_name_and_survives_the_file(void **state)
 {
-	static const char *const states[] = { "preparing", "assigned",	  "in-use",
-					      "releasing", "sanitising",  "returning",
-					      "faulted",   "quarantined", "identity-changed" };
+	static const struct {
+		const char *name;
+		enum berth_owned_event events[4];
+		size_t nr;
+	} ways[] = {
+		[BERTH_OWNED_PREPARING] = { "preparing", { 0 }, 0 },
+		[BERTH_OWNED_ASSIGNED] = { "assigned", { BERTH_ON_BOUND }, 1 },
+		[BERTH_OWNED_IN_USE] = { "in-use", { BERTH_ON_BOUND, BERTH_ON_START }, 2 },
+		[BERTH_OWNED_RELEASING] = { "releasing",
+					    { BERTH_ON_BOUND, BERTH_ON_START, BERTH_ON_USER_GONE },
+					    3 },
+		[BERTH_OWNED_SANITISING] = { "sanitising",
+					     { BERTH_ON_BOUND, BERTH_ON_START, BERTH_ON_USER_GONE,
+					       BERTH_ON_CLOSED },
+					     4 },
+		[BERTH_OWNED_RETURNING] = { "returning", { BERTH_ON_BOUND, BERTH_ON_GIVE }, 2 },
+		[BERTH_OWNED_FAULTED] = { "faulted", { BERTH_ON_FAULT }, 1 },
+		[BERTH_OWNED_QUARANTINED] = { "quarantined",
+					      { BERTH_ON_BOUND, BERTH_ON_START, BERTH_ON_USER_GONE,
+						BERTH_ON_STILL_OPEN },
+					      4 },
+		[BERTH_OWNED_IDENTITY_CHANGED] = { "identity-changed", { BERTH_ON_IDENTITY }, 1 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(ways); i++) {
+		struct berth_assignment_list list;
+		char group[16];
+		int64_t id;
+
+		snprintf(group, sizeof(group), "g:%zu", i);
+		id = claim(f, "t1", group, NULL);
+		for (size_t j = 0; j < ways[i].nr; j++)
+			assert_int_equal(berth_ledger_move(f->ledger, id, ways[i].events[j], NULL,
+							   NULL, NULL),
+					 0);
+		assert_string_equal(berth_owned_state_name((enum berth_owned_state)i),
+				    ways[i].name);
+		list = find(f, (struct berth_ledger_query){ .id = id });
+		assert_int_equal(list.items[0].state, i);
+		berth_assignment_list_free(&list);
+	}
+}
+
+static void every_kind_has_its_name_and_survives_the_file(void **state)
+{
 	static const char *const kinds[] = { "assign", "run", "bind" };
 	struct fixture *f = *state;
 	int64_t id = claim(f, "t1", "g:1", NULL);
 
-	for (size_t i = 0; i < BERTH_ARRAY_SIZE(states); i++) {
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(kinds); i++) {
 		struct berth_assignment_list list;
 
-		assert_string_equal(berth_owned_state_name((enum berth_owned_state)i), states[i]);
-		assert_int_equal(berth_ledger_set_state(f->ledger, id, BERTH_OWNED_ANY,
-							(enum berth_owned_state)i, NULL, NULL),
-				 0);
-		assert_int_equal(berth_ledger_set_kind(f->ledger, id,
-						       (enum berth_owned_kind)(i % 3), NULL),
-				 0);
+		assert_string_equal(berth_owned_kind_name((enum berth_owned_kind)i), kinds[i]);
+		assert_int_equal(
+			berth_ledger_set_kind(f->ledger, id, (enum berth_owned_kind)i, NULL), 0);
 		list = find(f, (struct berth_ledger_query){ .id = id });
-		assert_int_equal(list.items[0].state, i);
-		assert_int_equal(list.items[0].kind, i % 3);
+		assert_int_equal(list.items[0].kind, i);
 		berth_assignment_list_free(&list);
 	}
-	for (size_t i = 0; i < BERTH_ARRAY_SIZE(kinds); i++)
-		assert_string_equal(berth_owned_kind_name((enum berth_owned_kind)i), kinds[i]);
 }
 
 static void the_holder_is_recorded_and_cleared(void **state)
@@ -692,8 +732,9 @@ int main(void)
 		LEDGER_TEST(names_that_are_ours_cannot_claim),
 		LEDGER_TEST(a_rolled_back_claim_never_was),
 		LEDGER_TEST(a_pf_and_its_vfs_exclude_each_other),
-		LEDGER_TEST(states_move_only_from_where_the_caller_thinks),
-		LEDGER_TEST(every_state_and_kind_has_its_name_and_survives_the_file),
+		LEDGER_TEST(states_move_only_as_the_table_says),
+		LEDGER_TEST(every_state_has_its_name_and_survives_the_file),
+		LEDGER_TEST(every_kind_has_its_name_and_survives_the_file),
 		LEDGER_TEST(the_holder_is_recorded_and_cleared),
 		LEDGER_TEST(an_ended_assignment_frees_group_and_devices_and_stays_as_history),
 		LEDGER_TEST(a_device_has_one_owner_even_when_its_group_got_another_key),

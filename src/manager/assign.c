@@ -70,8 +70,8 @@ static int assign(struct berth_manager *m, const struct berth_request *q,
 	if (r != 0)
 		return r;
 	/* Everything is bound: from now on it is the VM's, whoever dies. */
-	r = berth_take_settle(m, q, ids, false, BERTH_OWNED_ASSIGNED,
-			      (struct berth_take_holder){ 0 }, "assign", err);
+	r = berth_take_settle(m, q, ids, false, BERTH_ON_BOUND, (struct berth_take_holder){ 0 },
+			      "assign", err);
 	if (r < 0)
 		berth_untake_all(m, q, ids, err);
 	return r < 0 ? r : keep_own(m, q, err);

@@ -63,7 +63,7 @@ static int execute(struct berth_manager *m, const struct job *job, int64_t id, b
 		return r;
 	a = &list.items[0];
 	if (!fresh)
-		r = berth_take_mark(m, a, BERTH_OWNED_PREPARING, "bind", NULL, err);
+		r = berth_take_mark(m, a, BERTH_ON_REBIND, "bind", NULL, err);
 	if (r == 0)
 		r = berth_steps_run(m, &job->steps, a, err);
 	if (r < 0 && fresh) {
@@ -72,7 +72,7 @@ static int execute(struct berth_manager *m, const struct job *job, int64_t id, b
 		if (r < 0)
 			back = berth_bind_restore(m->host, job->dev->bdf, &job->now, NULL);
 		if (back == 0)
-			back = berth_take_mark(m, a, BERTH_OWNED_ASSIGNED, "bind", NULL, err);
+			back = berth_take_mark(m, a, BERTH_ON_BOUND, "bind", NULL, err);
 	}
 	berth_assignment_list_free(&list);
 	return r ? r : back;

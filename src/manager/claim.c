@@ -90,7 +90,7 @@ static int claim(struct berth_manager *m, const struct berth_request *q, pid_t h
 	if (r < 0)
 		berth_err_set(err, r, "%s", strerror(-r));
 	else /* from this moment the holder answers for the devices */
-		r = berth_take_settle(m, q, ids, true, BERTH_OWNED_IN_USE, who, "run", err);
+		r = berth_take_settle(m, q, ids, true, BERTH_ON_START, who, "run", err);
 	if (r < 0) {
 		berth_untake_all(m, q, ids, err);
 		berth_vm_claim_free(*ret);

@@ -59,98 +59,64 @@ static bool other_boot(const struct berth_manager *m, const struct berth_assignm
 	return !a->boot_id || strcmp(a->boot_id, m->host->boot_id) != 0;
 }
 
-static enum berth_remedy judge_assigned(struct berth_manager *m, const struct berth_assignment *a,
-					const struct tally *t, char *why, size_t size)
+static enum berth_seen seen_of(const struct berth_assignment *a, const struct tally *t)
 {
-	if (t->gone == a->nr_members) {
-		snprintf(why, size, "%s is gone from this host; %s keeps it for when it comes back",
-			 a->members[0].bdf, a->vm);
-		return BERTH_REMEDY_NONE;
-	}
-	if (t->off_vfio == 0 && !other_boot(m, a))
-		return BERTH_REMEDY_NONE;
-	snprintf(why, size, "%s is assigned to %s, but %s",
-		 t->example ? BERTH_BDF_STR(t->dev->bdf) : a->members[0].bdf, a->vm,
-		 other_boot(m, a) ? "the host was restarted" : "somebody took it from vfio-pci");
-	return BERTH_REMEDY_REBIND;
+	if (t->changed)
+		return BERTH_SEEN_CHANGED;
+	if (a->nr_members && t->gone == a->nr_members)
+		return BERTH_SEEN_GONE;
+	return t->off_vfio ? BERTH_SEEN_OFF : BERTH_SEEN_VFIO;
 }
 
-static enum berth_remedy judge_used(struct berth_manager *m, const struct berth_assignment *a,
-				    char *why, size_t size)
+static struct berth_remedy_facts facts_of(struct berth_manager *m, const struct berth_assignment *a,
+					  const struct tally *t)
 {
-	if (other_boot(m, a)) {
-		snprintf(why, size, "%s was in use by %s when the host was restarted",
-			 a->members[0].bdf, a->vm);
-		return a->kind == BERTH_OWNED_BY_ASSIGN ? BERTH_REMEDY_REBIND : BERTH_REMEDY_GIVE;
-	}
-	if (a->state == BERTH_OWNED_IN_USE && a->pid &&
-	    berth_process_lives(m->host, a->pid, a->pid_start))
-		return BERTH_REMEDY_NONE;
-	snprintf(why, size, "%s was in use by %s, whose process %d is gone", a->members[0].bdf,
-		 a->vm, (int)a->pid);
-	return BERTH_REMEDY_USED;
+	struct berth_remedy_facts f = {
+		.other_boot = other_boot(m, a),
+		.state = a->state,
+		.kind = a->kind,
+		.seen = seen_of(a, t),
+		.behind = BERTH_BEHIND_NOBODY,
+	};
+
+	if (a->pid && !f.other_boot && berth_process_lives(m->host, a->pid, a->pid_start))
+		f.behind = BERTH_BEHIND_USER;
+	return f;
+}
+
+/* "0000:01:00.0 of t1: its user is dead (process 812)". Nothing when all is well. */
+static void say(const struct berth_assignment *a, const struct tally *t,
+		const struct berth_remedy_facts *f, const struct berth_remedy_row *row, char *why,
+		size_t size)
+{
+	const char *bdf = t->dev	? BERTH_BDF_STR(t->dev->bdf) :
+			  a->nr_members ? a->members[0].bdf :
+					  a->group;
+	char more[160] = "";
+
+	why[0] = '\0';
+	/* Nothing to do is nothing to say, but for a device that is missing. */
+	if (row->remedy == BERTH_REMEDY_NONE && row->seen != 1u << BERTH_SEEN_GONE)
+		return;
+	if (f->seen == BERTH_SEEN_CHANGED)
+		snprintf(more, sizeof(more), ": %04x:%04x, was %04x:%04x", t->dev->vendor_id,
+			 t->dev->device_id, t->example->vendor, t->example->device);
+	else if (row->remedy == BERTH_REMEDY_USED && a->pid)
+		snprintf(more, sizeof(more), " (process %d)", (int)a->pid);
+	snprintf(why, size, "%s of %s (%s): %s%s", bdf,
+		 a->kind == BERTH_OWNED_BY_BIND ? "'berth bind'" : a->vm,
+		 berth_owned_state_name(a->state), row->finding, more);
 }
 
 enum berth_remedy berth_recover_judge(struct berth_manager *m, const struct berth_assignment *a,
 				      char *why, size_t size)
 {
 	const struct tally t = count(m, a);
+	const struct berth_remedy_facts f = facts_of(m, a, &t);
+	const struct berth_remedy_row *row = berth_remedy_find(&f);
 
-	why[0] = '\0';
-	if (a->nr_members && t.changed) {
-		snprintf(why, size,
-			 "%s (path %s) of %s is another device now: %04x:%04x, was %04x:%04x",
-			 t.example->bdf, t.example->path, a->vm, t.dev->vendor_id, t.dev->device_id,
-			 t.example->vendor, t.example->device);
-		return a->state == BERTH_OWNED_IDENTITY_CHANGED ? BERTH_REMEDY_NONE :
-								  BERTH_REMEDY_IDENTITY;
-	}
-	switch (a->state) {
-	case BERTH_OWNED_PREPARING:
-		snprintf(why, size, "taking %s for %s was interrupted",
-			 a->nr_members ? a->members[0].bdf : a->group, a->vm);
-		return BERTH_REMEDY_UNTAKE;
-	case BERTH_OWNED_RETURNING:
-		snprintf(why, size, "giving %s back from %s was interrupted", a->members[0].bdf,
-			 a->vm);
-		return BERTH_REMEDY_GIVE;
-	case BERTH_OWNED_ASSIGNED:
-		if (a->kind != BERTH_OWNED_BY_BIND)
-			return judge_assigned(m, a, &t, why, size);
-		if (!other_boot(m, a))
-			return BERTH_REMEDY_NONE;
-		snprintf(why, size, "the driver that 'berth bind' gave %s was for one boot",
-			 a->members[0].bdf);
-		return BERTH_REMEDY_GIVE;
-	case BERTH_OWNED_IN_USE:
-	case BERTH_OWNED_RELEASING:
-	case BERTH_OWNED_SANITISING:
-		return judge_used(m, a, why, size);
-	case BERTH_OWNED_FAULTED:
-	case BERTH_OWNED_QUARANTINED:
-	case BERTH_OWNED_IDENTITY_CHANGED:
-		return BERTH_REMEDY_NONE;
-	}
-	return BERTH_REMEDY_NONE;
-}
-
-const char *berth_remedy_words(enum berth_remedy remedy)
-{
-	switch (remedy) {
-	case BERTH_REMEDY_NONE:
-		return "nothing to be done";
-	case BERTH_REMEDY_UNTAKE:
-		return "put back as it was found";
-	case BERTH_REMEDY_USED:
-		return "reset it";
-	case BERTH_REMEDY_GIVE:
-		return "give it back to the host";
-	case BERTH_REMEDY_REBIND:
-		return "bind it to vfio-pci again";
-	case BERTH_REMEDY_IDENTITY:
-		return "keep it from everybody";
-	}
-	return "?";
+	say(a, &t, &f, row, why, size);
+	return row->remedy;
 }
 
 static int rebind(struct berth_manager *m, const struct berth_assignment *a,
@@ -163,6 +129,8 @@ static int rebind(struct berth_manager *m, const struct berth_assignment *a,
 		return berth_release_used(m, a, NULL, "recover", report, err);
 	if (r == 0)
 		r = berth_ledger_set_holder(m->ledger, a->id, m->host->boot_id, 0, 0, err);
+	if (r == 0)
+		r = berth_take_mark(m, a, BERTH_ON_REBOUND, "recover", NULL, err);
 	return r > 0 ? -ENOENT : r;
 }
 
@@ -174,7 +142,7 @@ static int still_open(struct berth_manager *m, const struct berth_assignment *a,
 
 	berth_report_add(report, "%s stays with %s, quarantined: %s", a->members[0].bdf, a->vm,
 			 why->text);
-	return berth_take_mark(m, a, BERTH_OWNED_QUARANTINED, "recover", why->text, &err);
+	return berth_take_mark(m, a, BERTH_ON_STILL_OPEN, "recover", why->text, &err);
 }
 
 /* A device that went into quarantine is where it belongs, and the report says so. */
@@ -203,7 +171,7 @@ static int apply(struct berth_manager *m, const struct berth_assignment *a,
 		r = rebind(m, a, report, err);
 		return r > 0 ? still_open(m, a, err, report) : without_quarantine(r);
 	case BERTH_REMEDY_IDENTITY:
-		return berth_take_mark(m, a, BERTH_OWNED_IDENTITY_CHANGED, "recover", why, err);
+		return berth_take_mark(m, a, BERTH_ON_IDENTITY, "recover", why, err);
 	}
 	return 0;
 }

@@ -10,19 +10,11 @@
 
 #include <stddef.h>
 
+#include "manager/remedy.h"
 #include "policy/ledger.h"
 
 struct berth_manager;
 struct berth_report;
-
-enum berth_remedy {
-	BERTH_REMEDY_NONE,   /* as it should be, or waiting for a person */
-	BERTH_REMEDY_UNTAKE, /* taking it was interrupted: take the steps back, end */
-	BERTH_REMEDY_USED,   /* its user is dead: reset, then on as after any use */
-	BERTH_REMEDY_GIVE, /* giving it back was interrupted, or its reason is gone: give it back, end */
-	BERTH_REMEDY_REBIND, /* assigned, but off vfio-pci (reboot, somebody's hand): bind it again */
-	BERTH_REMEDY_IDENTITY, /* another device sits in its place: hold on to the place, give it to nobody */
-};
 
 /**
  * berth_recover_judge() - what is to be done about one live assignment; changes nothing
@@ -30,9 +22,6 @@ enum berth_remedy {
  */
 enum berth_remedy berth_recover_judge(struct berth_manager *m, const struct berth_assignment *a,
 				      char *why, size_t size);
-
-/* What the remedy means, in words: "take the steps back". */
-const char *berth_remedy_words(enum berth_remedy remedy);
 
 /**
  * berth_recover() - judge and repair all of them

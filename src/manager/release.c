@@ -46,11 +46,26 @@ static int quarantine(struct berth_manager *m, const struct berth_assignment *a,
 	snprintf(reason, sizeof(reason), "used by %s, and its reset is not proven: %s", a->vm, why);
 	r = berth_ledger_set_holder(m->ledger, a->id, m->host->boot_id, 0, 0, err);
 	if (r == 0)
-		r = berth_take_mark(m, a, BERTH_OWNED_QUARANTINED, "quarantine", reason, err);
+		r = berth_take_mark(m, a, BERTH_ON_UNPROVEN, "quarantine", reason, err);
 	if (r == 0)
 		berth_report_add(report, "%s stays with %s, quarantined: %s", a->members[0].bdf,
 				 a->vm, reason);
 	return r > 0 ? -ENOENT : r;
+}
+
+/* From in use to being reset, from wherever an earlier call has left it. Return: 0; BERTH_REFUSED still open; -errno. */
+static int stop_using(struct berth_manager *m, const struct berth_assignment *a, const char *verb,
+		      unsigned int deadline_ms, struct berth_err *err)
+{
+	int r = 0;
+
+	if (a->state == BERTH_OWNED_IN_USE)
+		r = berth_take_mark(m, a, BERTH_ON_USER_GONE, verb, NULL, err);
+	if (r == 0)
+		r = berth_sanitise_wait_closed(m, a, deadline_ms, err);
+	if (r == 0 && (a->state == BERTH_OWNED_IN_USE || a->state == BERTH_OWNED_RELEASING))
+		r = berth_take_mark(m, a, BERTH_ON_CLOSED, verb, NULL, err);
+	return r;
 }
 
 int berth_release_used(struct berth_manager *m, const struct berth_assignment *a,
@@ -59,10 +74,8 @@ int berth_release_used(struct berth_manager *m, const struct berth_assignment *a
 {
 	struct berth_err why = BERTH_ERR_INIT;
 	char how[400];
-	int r = berth_sanitise_wait_closed(m, a, BERTH_SANITISE_CLOSE_MS, err);
+	int r = stop_using(m, a, verb, BERTH_SANITISE_CLOSE_MS, err);
 
-	if (r == 0)
-		r = berth_take_mark(m, a, BERTH_OWNED_SANITISING, verb, NULL, err);
 	if (r != 0)
 		return r;
 	if (!c || berth_sanitise_accept(m, a, c, NULL) != 0) {
@@ -79,7 +92,7 @@ int berth_release_used(struct berth_manager *m, const struct berth_assignment *a
 		return berth_give(m, a, verb, report, err);
 	r = berth_ledger_set_holder(m->ledger, a->id, m->host->boot_id, 0, 0, err);
 	if (r == 0)
-		r = berth_take_mark(m, a, BERTH_OWNED_ASSIGNED, verb, NULL, err);
+		r = berth_take_mark(m, a, BERTH_ON_PROVEN, verb, NULL, err);
 	if (r == 0)
 		berth_report_add(report, "%s stays assigned to %s", a->members[0].bdf, a->vm);
 	return r > 0 ? -ENOENT : r;
@@ -213,6 +226,12 @@ static int release_one(struct berth_manager *m, const struct berth_assignment *a
 	char words[400];
 	int r;
 
+	/* Taking it has failed, and taking that back too: there is nothing of a VM's to clean. */
+	if (a->state == BERTH_OWNED_PREPARING)
+		return berth_untake(m, a, "release", err);
+	r = stop_using(m, a, "release", 0, err);
+	if (r != 0)
+		return r;
 	/* Also what no VM of ours has used: somebody may have run a VMM of their own on it. */
 	r = a->kind == BERTH_OWNED_BY_BIND ? 0 : berth_sanitise(m, a, words, sizeof(words), &why);
 	if (r != 0 && !never_used(a) && !how.unclean) {

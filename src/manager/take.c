@@ -155,29 +155,30 @@ static int finish(struct berth_manager *m, int r, struct berth_err *err)
 }
 
 static int mark(struct berth_manager *m, const struct berth_assignment *a,
-		enum berth_owned_state state, const char *verb, const char *reason,
+		enum berth_owned_event event, const char *verb, const char *reason,
 		struct berth_err *err)
 {
-	int r = berth_ledger_set_state(m->ledger, a->id, BERTH_OWNED_ANY, state, reason, err);
+	enum berth_owned_state now;
+	int r = berth_ledger_move(m->ledger, a->id, event, reason, &now, err);
 
 	if (r != 0)
 		return r;
-	return audit(m, a, berth_owned_state_name(a->state), berth_owned_state_name(state), verb,
+	return audit(m, a, berth_owned_state_name(a->state), berth_owned_state_name(now), verb,
 		     reason, err);
 }
 
 int berth_take_mark(struct berth_manager *m, const struct berth_assignment *a,
-		    enum berth_owned_state state, const char *verb, const char *reason,
+		    enum berth_owned_event event, const char *verb, const char *reason,
 		    struct berth_err *err)
 {
 	int r = berth_ledger_begin(m->ledger, err);
 
 	if (r < 0)
 		return r;
-	return finish(m, mark(m, a, state, verb, reason, err), err);
+	return finish(m, mark(m, a, event, verb, reason, err), err);
 }
 
-static int settle_one(struct berth_manager *m, int64_t id, enum berth_owned_state state,
+static int settle_one(struct berth_manager *m, int64_t id, enum berth_owned_event event,
 		      struct berth_take_holder holder, const char *verb, struct berth_err *err)
 {
 	struct berth_assignment_list list;
@@ -187,13 +188,13 @@ static int settle_one(struct berth_manager *m, int64_t id, enum berth_owned_stat
 		return r;
 	r = berth_ledger_set_holder(m->ledger, id, m->host->boot_id, holder.pid, holder.start, err);
 	if (r == 0)
-		r = mark(m, &list.items[0], state, verb, NULL, err);
+		r = mark(m, &list.items[0], event, verb, NULL, err);
 	berth_assignment_list_free(&list);
 	return r;
 }
 
 int berth_take_settle(struct berth_manager *m, const struct berth_request *q, const int64_t *ids,
-		      bool with_own, enum berth_owned_state state, struct berth_take_holder holder,
+		      bool with_own, enum berth_owned_event event, struct berth_take_holder holder,
 		      const char *verb, struct berth_err *err)
 {
 	int r = berth_ledger_begin(m->ledger, err);
@@ -202,7 +203,7 @@ int berth_take_settle(struct berth_manager *m, const struct berth_request *q, co
 		return r;
 	for (size_t i = 0; i < q->units.nr && r == 0; i++) {
 		if (with_own || !q->own[i])
-			r = settle_one(m, ids[i], state, holder, verb, err);
+			r = settle_one(m, ids[i], event, holder, verb, err);
 	}
 	return finish(m, r, err);
 }
@@ -221,16 +222,15 @@ static int end(struct berth_manager *m, const struct berth_assignment *a, const 
 }
 
 /*
- * What we could not put right: the row stays, nobody else gets the group. "quarantined" when a guest has used it and it was
- * not reset since, which "faulted" would forget. Keeps @err.
+ * What we could not put right: the row stays, nobody else gets the group: "faulted", or "quarantined" when a guest has used it
+ * and it was not reset since, which "faulted" would forget. Keeps @err.
  */
-static void fault(struct berth_manager *m, const struct berth_assignment *a, bool dirty,
+static void fault(struct berth_manager *m, const struct berth_assignment *a,
 		  const struct berth_err *err)
 {
 	struct berth_err err2 = BERTH_ERR_INIT;
 
-	if (berth_take_mark(m, a, dirty ? BERTH_OWNED_QUARANTINED : BERTH_OWNED_FAULTED, "fault",
-			    err ? err->text : NULL, &err2) < 0)
+	if (berth_take_mark(m, a, BERTH_ON_FAULT, "fault", err ? err->text : NULL, &err2) < 0)
 		log_err("%s: cannot be marked faulted: %s", a->group, err2.text);
 }
 
@@ -369,7 +369,7 @@ int berth_untake(struct berth_manager *m, const struct berth_assignment *a, cons
 
 	if (r == 0)
 		return end(m, a, why, err);
-	fault(m, a, false, &undo_err);
+	fault(m, a, &undo_err);
 	return berth_err_set(err, r, "%s", undo_err.text);
 }
 
@@ -509,7 +509,7 @@ int berth_retake(struct berth_manager *m, const struct berth_assignment *a, stru
 		r = retake_unit(m, a, &units.items[i], err);
 	berth_units_done(&units);
 	if (r != 0)
-		fault(m, a, a->state != BERTH_OWNED_ASSIGNED, err);
+		fault(m, a, err);
 	return r;
 }
 
@@ -551,13 +551,13 @@ static int give_all(struct berth_manager *m, const struct berth_assignment *a,
 int berth_give(struct berth_manager *m, const struct berth_assignment *a, const char *why,
 	       struct berth_report *report, struct berth_err *err)
 {
-	int r = berth_take_mark(m, a, BERTH_OWNED_RETURNING, "release", why, err);
+	int r = berth_take_mark(m, a, BERTH_ON_GIVE, "release", why, err);
 
 	if (r != 0)
 		return r;
 	r = give_all(m, a, err);
 	if (r < 0) {
-		fault(m, a, false, err);
+		fault(m, a, err);
 		return r;
 	}
 	r = end(m, a, why, err);

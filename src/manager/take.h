@@ -79,9 +79,13 @@ int berth_take_record_more(struct berth_manager *m, int64_t id, const struct ber
 int berth_take_reread(struct berth_manager *m, int64_t id, struct berth_assignment_list *ret,
 		      struct berth_err *err);
 
-/* Into @state, with an audit record for each member, in a transaction of its own. Return: 0; -ENOENT not live; -errno. */
+/**
+ * berth_take_mark() - on to its next state, with an audit record for each member, in a transaction of its own
+ *
+ * Return: 0; -ENOENT not live; -EPROTO no such move from its state (policy/transitions.h); -errno.
+ */
 int berth_take_mark(struct berth_manager *m, const struct berth_assignment *a,
-		    enum berth_owned_state state, const char *verb, const char *reason,
+		    enum berth_owned_event event, const char *verb, const char *reason,
 		    struct berth_err *err);
 
 /* Who answers for the groups from now on; pid 0: nobody needs to. */
@@ -91,14 +95,14 @@ struct berth_take_holder {
 };
 
 /**
- * berth_take_settle() - the end of a berth_take(): all groups into @state at once
+ * berth_take_settle() - the end of a berth_take(): @event for all groups at once
  * @ids: what berth_take() gave
  * @with_own: also those that the VM had before
  *
  * Return: 0; -ENOENT one is not live any more; -errno.
  */
 int berth_take_settle(struct berth_manager *m, const struct berth_request *q, const int64_t *ids,
-		      bool with_own, enum berth_owned_state state, struct berth_take_holder holder,
+		      bool with_own, enum berth_owned_event event, struct berth_take_holder holder,
 		      const char *verb, struct berth_err *err);
 
 /* Take back all groups of a request that berth_take() has newly taken, the last first; what cannot be is added to @err. */

@@ -53,6 +53,11 @@ int berth_owned_state_from_name(const char *name)
 	return index_of(state_names, BERTH_ARRAY_SIZE(state_names), name);
 }
 
+int berth_owned_kind_from_name(const char *name)
+{
+	return index_of(kind_names, BERTH_ARRAY_SIZE(kind_names), name);
+}
+
 static void member_done(struct berth_member *m)
 {
 	free(m->path);

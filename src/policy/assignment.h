@@ -27,10 +27,31 @@ enum berth_owned_state {
 	BERTH_OWNED_QUARANTINED, /* "quarantined": working, but not clean or not proven clean */
 	BERTH_OWNED_IDENTITY_CHANGED, /* "identity-changed": another device sits at its place now */
 };
-#define BERTH_OWNED_ANY ((enum berth_owned_state) - 1) /* for berth_ledger_set_state() only */
 
 const char *berth_owned_state_name(enum berth_owned_state state);
 int berth_owned_state_from_name(const char *name); /* -1: there is none of that name */
+
+/* What moves an assignment from one state to another; policy/transitions.h has the table and the names. */
+enum berth_owned_event {
+	BERTH_ON_CLAIM,
+	BERTH_ON_VF_CLAIM,
+	BERTH_ON_BOUND,
+	BERTH_ON_START,
+	BERTH_ON_REBIND,
+	BERTH_ON_REBOUND,
+	BERTH_ON_USER_GONE,
+	BERTH_ON_CLOSED,
+	BERTH_ON_STILL_OPEN,
+	BERTH_ON_PROVEN,
+	BERTH_ON_UNPROVEN,
+	BERTH_ON_GIVE,
+	BERTH_ON_GIVEN,
+	BERTH_ON_UNDONE,
+	BERTH_ON_FAULT,
+	BERTH_ON_IDENTITY,
+	BERTH_ON_VFS_ENDED,
+};
+#define BERTH_OWNED_NR_EVENTS (BERTH_ON_VFS_ENDED + 1)
 
 /* Why a group is held; names "assign", "run", "bind", "children". */
 enum berth_owned_kind {
@@ -41,6 +62,7 @@ enum berth_owned_kind {
 };
 
 const char *berth_owned_kind_name(enum berth_owned_kind kind);
+int berth_owned_kind_from_name(const char *name); /* -1: there is none of that name */
 
 /* Stand-ins for a VM's name; no VM may have a name that starts with '@'. */
 #define BERTH_LEDGER_VM_BIND	 "@bind"

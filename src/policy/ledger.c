@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "policy/db.h"
 #include "policy/schema.h"
+#include "policy/transitions.h"
 
 struct berth_ledger {
 	struct berth_db *db; /* owned */
@@ -164,17 +165,19 @@ static int insert(struct berth_db *db, const struct berth_claim *claim, const ch
 		  enum berth_owned_kind kind, const struct berth_claim_group *group,
 		  int64_t *ret_id, struct berth_err *err)
 {
-	bool children = kind == BERTH_OWNED_BY_CHILDREN;
+	enum berth_owned_event event = kind == BERTH_OWNED_BY_CHILDREN ? BERTH_ON_VF_CLAIM :
+									 BERTH_ON_CLAIM;
+	const struct berth_transition *t = berth_transition_find(BERTH_OWNED_HOST, event, kind);
 	int r;
 
+	assert(t);
 	r = berth_db_run(
 		db, err,
 		"INSERT INTO assignment(claim, grp, parent, vm, kind, state, gen, boot_id, created,"
 		" changed) SELECT 0, ?1, ?2, ?3, ?4, ?5, coalesce(max(gen), 0) + 1, ?6, ?7, ?7"
 		" FROM assignment WHERE grp = ?1",
 		"ssssssi", group->group, group->parent, vm, berth_owned_kind_name(kind),
-		berth_owned_state_name(children ? BERTH_OWNED_ASSIGNED : BERTH_OWNED_PREPARING),
-		claim->boot_id ? claim->boot_id : "", now());
+		berth_owned_state_name(t->to), claim->boot_id ? claim->boot_id : "", now());
 	if (r < 0)
 		return r;
 	*ret_id = berth_db_last_id(db);
@@ -280,22 +283,35 @@ static int not_live(int64_t id, struct berth_err *err)
 	return berth_err_set(err, BERTH_ABSENT, "assignment %lld is over", (long long)id);
 }
 
-/* Is @id live, and in which state? Return: 0; BERTH_ABSENT with text; < 0. */
-static int state_of(struct berth_db *db, int64_t id, int *ret, struct berth_err *err)
+/* Where a live assignment stands. */
+struct standing {
+	enum berth_owned_state state;
+	enum berth_owned_kind kind;
+};
+
+/* Return: 0; BERTH_ABSENT with text; < 0. */
+static int standing_of(struct berth_db *db, int64_t id, struct standing *ret, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
-	int r;
+	int r, state, kind;
 
 	r = berth_db_prepare(db, &stmt, err,
-			     "SELECT state FROM assignment WHERE id = ? AND ended IS NULL", "i",
-			     id);
+			     "SELECT state, kind FROM assignment WHERE id = ? AND ended IS NULL",
+			     "i", id);
 	if (r == 0)
 		r = berth_stmt_step(stmt, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
 		return not_live(id, err);
-	*ret = berth_owned_state_from_name(berth_stmt_text(stmt, 0));
+	state = berth_owned_state_from_name(berth_stmt_text(stmt, 0));
+	kind = berth_owned_kind_from_name(berth_stmt_text(stmt, 1));
+	if (state < 0 || kind < 0)
+		return berth_err_set(err, -EUCLEAN,
+				     "ledger: assignment %lld: unknown kind or state",
+				     (long long)id);
+	ret->state = (enum berth_owned_state)state;
+	ret->kind = (enum berth_owned_kind)kind;
 	return 0;
 }
 
@@ -323,9 +339,9 @@ static int check_device_free(struct berth_db *db, const struct berth_member *mem
 static int add_member(struct berth_db *db, int64_t id, const struct berth_member *m,
 		      struct berth_err *err)
 {
-	int state, r;
+	struct standing at;
+	int r = standing_of(db, id, &at, err);
 
-	r = state_of(db, id, &state, err);
 	if (r == 0)
 		r = check_device_free(db, m, err);
 	if (r != 0)
@@ -374,33 +390,41 @@ int berth_ledger_set_restored(struct berth_ledger *ledger, int64_t id, const cha
 	return berth_db_leave(ledger->db, own, r, err);
 }
 
-static int set_state(struct berth_db *db, int64_t id, enum berth_owned_state from,
-		     enum berth_owned_state to, const char *reason, struct berth_err *err)
+static int move(struct berth_db *db, int64_t id, enum berth_owned_event event, const char *reason,
+		enum berth_owned_state *ret_state, struct berth_err *err)
 {
-	int state, r;
+	const struct berth_transition *t;
+	struct standing at;
+	int r = standing_of(db, id, &at, err);
 
-	r = state_of(db, id, &state, err);
 	if (r != 0)
 		return r;
-	if (from != BERTH_OWNED_ANY && (int)from != state)
-		return berth_err_set(err, BERTH_REFUSED, "assignment %lld is %s, not %s",
-				     (long long)id, berth_owned_state_name(state),
-				     berth_owned_state_name(from));
+	t = berth_transition_find(at.state, event, at.kind);
+	if (!t || t->to == BERTH_OWNED_HOST)
+		return berth_err_set(err, -EPROTO,
+				     "assignment %lld (%s) is %s: '%s' does not move it from there",
+				     (long long)id, berth_owned_kind_name(at.kind),
+				     berth_owned_state_name(at.state),
+				     berth_owned_event_name(event));
 	r = berth_db_run(db, err,
 			 "UPDATE assignment SET state = ?, reason = ?, changed = ? WHERE id = ?",
-			 "ssii", berth_owned_state_name(to), reason, now(), id);
-	return r < 0 ? r : 0;
+			 "ssii", berth_owned_state_name(t->to), reason, now(), id);
+	if (r < 0)
+		return r;
+	if (ret_state)
+		*ret_state = t->to;
+	return 0;
 }
 
-int berth_ledger_set_state(struct berth_ledger *ledger, int64_t id, enum berth_owned_state from,
-			   enum berth_owned_state to, const char *reason, struct berth_err *err)
+int berth_ledger_move(struct berth_ledger *ledger, int64_t id, enum berth_owned_event event,
+		      const char *reason, enum berth_owned_state *ret_state, struct berth_err *err)
 {
 	bool own;
 	int r = berth_db_enter(ledger->db, &own, err);
 
 	if (r < 0)
 		return r;
-	return berth_db_leave(ledger->db, own, set_state(ledger->db, id, from, to, reason, err),
+	return berth_db_leave(ledger->db, own, move(ledger->db, id, event, reason, ret_state, err),
 			      err);
 }
 
@@ -450,8 +474,16 @@ int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_ow
 
 static int end(struct berth_db *db, int64_t id, const char *reason, struct berth_err *err)
 {
-	int r;
+	struct standing at;
+	int r = standing_of(db, id, &at, err);
 
+	if (r != 0)
+		return r;
+	if (!berth_transition_end(at.state, at.kind))
+		return berth_err_set(err, -EPROTO,
+				     "assignment %lld (%s) is %s: it cannot end there",
+				     (long long)id, berth_owned_kind_name(at.kind),
+				     berth_owned_state_name(at.state));
 	r = berth_db_run(
 		db, err,
 		"UPDATE assignment SET ended = ?1, changed = ?1, pid = NULL, pstart = NULL,"

@@ -114,14 +114,17 @@ int berth_ledger_set_restored(struct berth_ledger *ledger, int64_t id, const cha
 			      struct berth_err *err);
 
 /**
- * berth_ledger_set_state() - move a live assignment from one state to another
- * @from: the state it must be in, so that of two processes only one makes the move; or BERTH_OWNED_ANY
+ * berth_ledger_move() - let an event move a live assignment to its next state
  * @reason: NULL, or why, for people; replaces the former reason
+ * @ret_state: may be NULL; the state it is in now
  *
- * Return: 0; BERTH_REFUSED it is in another state, which the text names; BERTH_ABSENT @id is not live.
+ * Where it goes is what the table of transitions (policy/transitions.h) says for the state it is in now, so that of two
+ * processes only one makes a move. Ending one is berth_ledger_end().
+ *
+ * Return: 0; -EPROTO the table has no such move, the text names state and event; BERTH_ABSENT @id is not live.
  */
-int berth_ledger_set_state(struct berth_ledger *ledger, int64_t id, enum berth_owned_state from,
-			   enum berth_owned_state to, const char *reason, struct berth_err *err);
+int berth_ledger_move(struct berth_ledger *ledger, int64_t id, enum berth_owned_event event,
+		      const char *reason, enum berth_owned_state *ret_state, struct berth_err *err);
 
 /* Record who uses it or works on it; @pid 0 for nobody. Return: 0; BERTH_ABSENT @id is not live. */
 int berth_ledger_set_holder(struct berth_ledger *ledger, int64_t id, const char *boot_id, pid_t pid,
@@ -131,7 +134,10 @@ int berth_ledger_set_holder(struct berth_ledger *ledger, int64_t id, const char 
 int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_owned_kind kind,
 			  struct berth_err *err);
 
-/* It is over; the group is free. @reason may be NULL. Return: 0; BERTH_ABSENT @id is not live (any more). */
+/*
+ * It is over; the group is free. @reason may be NULL. Return: 0; -EPROTO it cannot end in the state that it is in (only
+ * "preparing" and "returning" have such a move); BERTH_ABSENT @id is not live (any more).
+ */
 int berth_ledger_end(struct berth_ledger *ledger, int64_t id, const char *reason,
 		     struct berth_err *err);
 
