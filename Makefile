@@ -187,7 +187,17 @@ coverage-run: $(COV_TESTS) fuzz-build
 coverage: ## branch coverage per file (clang, llvm); fails when the MSI-X or config table is not covered whole
 	@$(MAKE) --no-print-directory CC=clang COV=1 VARIANT=coverage CFLAGS='-O0 -g' coverage-run
 
-unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) ## layer and header checks, every unit test
+# --- the state machine: its page and its model are made from the tables in the program ---
+STATES := $(B)/states
+$(STATES): $(B)/tests/states/states.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+.PHONY: docs-state
+docs-state: $(STATES) ## write docs/state-machine.md from the tables of transitions and remedies
+	@$(STATES) md > docs/state-machine.md
+
+unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) ## layer and header checks, every unit test
 	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
 check-layers: ## who may include whom (docs/architecture.md)
@@ -277,5 +287,5 @@ install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 clean: ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC) $(wildcard tests/fuzz/*.c)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC) $(wildcard tests/fuzz/*.c tests/states/*.c)))
 -include $(patsubst %.h,$(B)/alone/%.ok.d,$(HEADERS))

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "manager/step.h"
+#include "policy/ledger.h"
 #include "policy/transitions.h"
 #include "tests/lib/tmp.h"
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "policy/ledger.h"
+#include "policy/assignment.h"
 
 enum berth_remedy {
 	BERTH_REMEDY_NONE,   /* as it should be, under way, or waiting for a person */

@@ -136,6 +136,25 @@ const char *berth_transition_state_name(enum berth_owned_state state)
 	return state == HOST ? "host" : berth_owned_state_name(state);
 }
 
+const char *berth_transition_state_words(enum berth_owned_state state)
+{
+	static const char *const words[] = {
+		[BERTH_OWNED_PREPARING] = "on its way from the host to vfio-pci",
+		[BERTH_OWNED_ASSIGNED] = "on vfio-pci, kept for its VM; nobody has it open",
+		[BERTH_OWNED_IN_USE] = "its VM has it open, or is about to",
+		[BERTH_OWNED_RELEASING] = "its VM is gone or letting go; not yet seen closed",
+		[BERTH_OWNED_SANITISING] = "being reset, and compared with how it was",
+		[BERTH_OWNED_RETURNING] = "on its way back to the driver that it was found with",
+		[BERTH_OWNED_FAULTED] =
+			"a step failed; offered to nobody until a person has looked",
+		[BERTH_OWNED_QUARANTINED] =
+			"works, but is not proven clean; only its own VM may go on with it",
+		[BERTH_OWNED_IDENTITY_CHANGED] = "another device sits at its place; never assigned",
+	};
+
+	return state == HOST ? "the host's; the ledger has no live row" : words[state];
+}
+
 const struct berth_transition *berth_transition_find(enum berth_owned_state from,
 						     enum berth_owned_event event,
 						     enum berth_owned_kind kind)

@@ -46,6 +46,8 @@ const char *berth_owned_event_name(enum berth_owned_event event);
 const char *berth_owned_event_words(enum berth_owned_event event);
 /* berth_owned_state_name(), and "host". */
 const char *berth_transition_state_name(enum berth_owned_state state);
+/* What it means, and who may have it: one sentence. */
+const char *berth_transition_state_words(enum berth_owned_state state);
 
 /**
  * berth_transition_find() - the row for an event
