@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "manager/remedy.h"
 #include "policy/transitions.h"
 
