@@ -33,20 +33,27 @@ static void refuses_bad_texts_with_line_and_column(void **state)
 		{ TEXT("{"), "t.json:1:1: string or '}' expected near end of file" },
 		{ TEXT("{\n  \"a\": 1,\n}"), "t.json:3:1: string or '}' expected near '}'" },
 		{ TEXT("{\"a\": 1} x"), "t.json:1:10: end of file expected near 'x'" },
-		{ TEXT("{\"a\": 1,\n \"a\": 2}"), "t.json:2:4: duplicate object key near '\"a\"'" },
-		{ TEXT("{\"a\": \"x\0y\"}"), "t.json:1:9: a NUL byte; this is not text" },
-		{ TEXT("{\"a\": \"x\\\0y\"}"), "t.json:1:10: a NUL byte; this is not text" },
+		{ TEXT("{\"a\": 1,\n \"a\": 2}"),
+		  "t.json:2:4: /a: duplicate object key near '\"a\"'" },
+		{ TEXT("{\"a\": \"x\0y\"}"), "t.json:1:9: /a: a NUL byte; this is not text" },
+		{ TEXT("{\"a\": \"x\\\0y\"}"), "t.json:1:10: /a: a NUL byte; this is not text" },
 		{ TEXT("{}\0"), "t.json:1:3: a NUL byte; this is not text" },
-		{ TEXT("{\"a\": \"\\u0000\"}"), "t.json:1:14: \\u0000 is not allowed" },
-		{ TEXT("{\"a\": \"\xff\"}"), "t.json:1:7: unable to decode byte 0xff" },
-		{ TEXT("{\"a\": 99999999999999999999}"), "t.json:1:26: too big integer" },
-		{ TEXT("{\"a\": 1e999}"), "t.json:1:11: real number overflow" },
-		{ TEXT("{\"a\": NaN}"), "t.json:1:9: invalid token" },
+		{ TEXT("{\"a\": \"\\u0000\"}"), "t.json:1:14: /a: \\u0000 is not allowed" },
+		{ TEXT("{\"a\": \"\xff\"}"), "t.json:1:7: /a: unable to decode byte 0xff" },
+		{ TEXT("{\"a\": 99999999999999999999}"), "t.json:1:26: /a: too big integer" },
+		{ TEXT("{\"a\": 1e999}"), "t.json:1:11: /a: real number overflow" },
+		{ TEXT("{\"a\": NaN}"), "t.json:1:9: /a: invalid token" },
+		{ TEXT("\xef\xbb\xbf{}"), "t.json:1:1: a byte order mark; save the file as UTF-8" },
+		{ TEXT("{\"a\": [1, {\"b/c\": \"\\ud800\"}]}"),
+		  "t.json:1:26: /a/1/b~1c: invalid Unicode" },
+		{ TEXT("{\"a\": [1, [2], {\"b\": 3, \"\\u0062\": 4}]}"),
+		  "t.json:1:32: /a/2/b: duplicate object key" },
+		{ TEXT("}{"), "t.json:1:1: '[' or '{' expected near '}'" },
 		{ TEXT("3"), "t.json:1:1: '[' or '{' expected" },
 		{ TEXT("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"),
-		  "t.json:1:17: nested deeper than 16 levels" },
+		  "t.json:1:17: /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0: nested deeper than 16 levels" },
 		{ TEXT("{\"a\":[\"[[[[[[[[[[[[[[[[[[\\\"\",\n[[[[[[[[[[[[[[[[[\"\"]]]"),
-		  "t.json:2:15: nested deeper than 16 levels" },
+		  "t.json:2:15: /a/1/0/0/0/0/0/0/0/0/0/0/0/0/0: nested deeper than 16 levels" },
 	};
 #undef TEXT
 
@@ -81,6 +88,26 @@ static void refuses_a_text_over_the_size_limit(void **state)
 	assert_string_equal(err.text, "t:1:1: larger than 1 KiB");
 }
 
+static void refuses_more_values_than_the_limit(void **state)
+{
+	static const struct berth_json_limits limits = { .max_bytes = 1024,
+							 .max_depth = 4,
+							 .max_values = 4 };
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_json *doc = NULL;
+
+	(void)state;
+	assert_int_equal(berth_json_load_text("t", "[1,[2,3]]", 9, &limits, &doc, &err), 0);
+	berth_json_free(doc);
+	doc = NULL;
+	assert_int_equal(berth_json_load_text("t", "[1,[2,3,4]]", 11, &limits, &doc, &err),
+			 -EINVAL);
+	assert_string_equal(err.text, "t:1:8: /1/1: more than 4 values");
+	berth_err_clear(&err);
+	assert_int_equal(berth_json_load_text("t", "[1,\",,,,\"]", 10, &limits, &doc, &err), 0);
+	berth_json_free(doc);
+}
+
 static void a_million_brackets_cost_nothing(void **state)
 {
 	static const struct berth_json_limits limits = { .max_bytes = 2 << 20, .max_depth = 16 };
@@ -91,7 +118,8 @@ static void a_million_brackets_cost_nothing(void **state)
 	(void)state;
 	memset(text, '[', 1 << 20);
 	assert_int_equal(berth_json_load_text("t", text, 1 << 20, &limits, &doc, &err), -EINVAL);
-	assert_string_equal(err.text, "t:1:17: nested deeper than 16 levels");
+	assert_string_equal(err.text,
+			    "t:1:17: /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0: nested deeper than 16 levels");
 }
 
 static void reads_files_and_only_regular_ones(void **state)
@@ -118,7 +146,7 @@ static void reads_files_and_only_regular_ones(void **state)
 	berth_err_clear(&err);
 	assert_int_equal(berth_json_load_file(dirfd, "a.json", "/etc/x/a.json", NULL, &doc, &err),
 			 -EINVAL);
-	assert_string_equal(err.text, "/etc/x/a.json:1:6: unexpected token near '}'");
+	assert_string_equal(err.text, "/etc/x/a.json:1:6: /a: unexpected token near '}'");
 
 	unlinkat(dirfd, "a.json", 0);
 	unlinkat(dirfd, "pipe", 0);
@@ -298,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_bad_texts_with_line_and_column),
 		cmocka_unit_test(refuses_a_text_over_the_size_limit),
+		cmocka_unit_test(refuses_more_values_than_the_limit),
 		cmocka_unit_test(a_million_brackets_cost_nothing),
 		cmocka_unit_test(reads_files_and_only_regular_ones),
 		cmocka_unit_test(an_error_about_a_value_says_where_it_stands),

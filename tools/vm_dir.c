@@ -191,7 +191,7 @@ static int load_info(const struct berth_host *host, int dirfd, const char *name,
 		     struct berth_vm_info *ret, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
-	const struct berth_json_limits limits = { INFO_MAX, 3 };
+	const struct berth_json_limits limits = { .max_bytes = INFO_MAX, .max_depth = 3 };
 	char shown[512];
 	int r;
 

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/json_text.h"
 #include "base/nearest.h"
 
 static const struct berth_json_limits default_limits = {
@@ -17,175 +18,60 @@ static const struct berth_json_limits default_limits = {
 	.max_depth = BERTH_JSON_MAX_DEPTH,
 };
 
-/* --- places in the text --- */
+/* --- places --- */
 
-/* Move a place that belongs to offset @from on to offset @to. */
-static void advance(const char *text, size_t from, size_t to, struct berth_json_place *place)
+/* Is the key whose opening quote is at @offset this one? */
+static bool key_is(const struct berth_json *doc, size_t offset, const char *key)
 {
-	for (size_t i = from; i < to; i++) {
-		if (text[i] == '\n') {
-			place->line++;
-			place->column = 1;
-		} else if (((unsigned char)text[i] & 0xc0) != 0x80) { /* UTF-8: one per character */
-			place->column++;
-		}
-	}
-}
+	size_t end = berth_json_text_skip_string(doc->text, doc->len, offset), len = strlen(key);
+	const char *raw = doc->text + offset;
+	json_t *decoded;
+	bool is;
 
-static void line_and_column(const char *text, size_t offset, unsigned int *ret_line,
-			    unsigned int *ret_column)
-{
-	struct berth_json_place place = { 1, 1 };
-
-	advance(text, 0, offset, &place);
-	*ret_line = place.line;
-	*ret_column = place.column;
-}
-
-static int bad_text(const char *file, const char *text, size_t offset, struct berth_err *err,
-		    const char *reason)
-{
-	unsigned int line, column;
-
-	line_and_column(text, offset, &line, &column);
-	return berth_err_set(err, -EINVAL, "%s:%u:%u: %s", file, line, column, reason);
-}
-
-/* The functions below walk a text that jansson accepted: it is well-formed, they only must not leave it. */
-
-static size_t skip_blanks(const struct berth_json *doc, size_t i)
-{
-	while (i < doc->len && strchr(" \t\r\n", doc->text[i]))
-		i++;
-	return i;
-}
-
-/* From an opening quote to after the closing one. */
-static size_t skip_string(const struct berth_json *doc, size_t i)
-{
-	for (i++; i < doc->len && doc->text[i] != '"'; i++) {
-		if (doc->text[i] == '\\')
-			i++;
-	}
-	return i < doc->len ? i + 1 : doc->len;
-}
-
-static size_t skip_container(const struct berth_json *doc, size_t i)
-{
-	unsigned int depth = 0;
-
-	while (i < doc->len) {
-		char c = doc->text[i];
-
-		if (c == '"') {
-			i = skip_string(doc, i);
-			continue;
-		}
-		i++;
-		if (c == '{' || c == '[')
-			depth++;
-		if ((c == '}' || c == ']') && --depth == 0)
-			break;
-	}
-	return i;
-}
-
-static size_t skip_value(const struct berth_json *doc, size_t i)
-{
-	if (i < doc->len && doc->text[i] == '"')
-		return skip_string(doc, i);
-	if (i < doc->len && (doc->text[i] == '{' || doc->text[i] == '['))
-		return skip_container(doc, i);
-	while (i < doc->len && !strchr(" \t\r\n,]}", doc->text[i]))
-		i++;
-	return i;
-}
-
-static bool key_is(const struct berth_json *doc, size_t from, size_t to, const char *key)
-{
-	json_t *decoded = json_loadb(doc->text + from, to - from, JSON_DECODE_ANY, NULL);
-	bool is = decoded && json_is_string(decoded) &&
-		  strcmp(json_string_value(decoded), key) == 0;
-
+	if (!memchr(raw, '\\', end - offset))
+		return end - offset == len + 2 && memcmp(raw + 1, key, len) == 0;
+	decoded = json_loadb(raw, end - offset, JSON_DECODE_ANY, NULL);
+	is = decoded && json_is_string(decoded) && strcmp(json_string_value(decoded), key) == 0;
 	json_decref(decoded);
 	return is;
 }
 
-/* Offset of the value of member @key, or of the key itself; @i is at the '{'. The '{' when there is none. */
-static size_t find_member(const struct berth_json *doc, size_t i, const char *key, bool of_key)
+/* The member @key or the element @index inside a node; the node itself when there is none. */
+static size_t find_inside(const struct berth_json *doc, size_t up, const char *key, size_t index)
 {
-	size_t object = i;
-
-	for (i = skip_blanks(doc, i + 1); i < doc->len && doc->text[i] == '"';) {
-		size_t end = skip_string(doc, i), value;
-
-		value = skip_blanks(doc, skip_blanks(doc, end) + 1); /* past the colon */
-		if (key_is(doc, i, end, key))
-			return of_key ? i : value;
-		i = skip_blanks(doc, skip_value(doc, value));
-		if (i < doc->len && doc->text[i] == ',')
-			i = skip_blanks(doc, i + 1);
+	for (size_t n = up + 1; n < doc->nodes[up].next; n = doc->nodes[n].next) {
+		if (key ? key_is(doc, doc->nodes[n].key, key) : index-- == 0)
+			return n;
 	}
-	return object;
+	return up;
 }
 
-static size_t find_element(const struct berth_json *doc, size_t i, size_t index)
+static const struct berth_json_node *node_of(const struct berth_json_at *at)
 {
-	size_t array = i;
-
-	i = skip_blanks(doc, i + 1);
-	for (; index > 0 && i < doc->len; index--)
-		i = skip_blanks(doc, skip_blanks(doc, skip_value(doc, i)) + 1);
-	return i < doc->len ? i : array;
-}
-
-static size_t offset_of(const struct berth_json_at *at)
-{
-	size_t up;
+	const struct berth_json *doc = at->doc;
 
 	if (!at->up)
-		return skip_blanks(at->doc, 0);
-	up = offset_of(at->up);
-	return at->key ? find_member(at->doc, up, at->key, false) :
-			 find_element(at->doc, up, at->index);
+		return &doc->nodes[0];
+	return &doc->nodes[find_inside(doc, (size_t)(node_of(at->up) - doc->nodes), at->key,
+				       at->index)];
 }
 
 void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 		      unsigned int *ret_column)
 {
-	line_and_column(at->doc->text, offset_of(at), ret_line, ret_column);
+	const struct berth_json_node *node = node_of(at);
+
+	*ret_line = node->line;
+	*ret_column = node->column;
 }
 
 void berth_json_places(const struct berth_json_at *array, struct berth_json_place *ret)
 {
-	const struct berth_json *doc = array->doc;
-	struct berth_json_place place = { 1, 1 };
-	size_t nr = json_array_size(array->value), counted = 0, i;
+	const struct berth_json_node *nodes = array->doc->nodes, *node = node_of(array);
+	size_t nr = json_array_size(array->value), n = (size_t)(node - nodes) + 1;
 
-	i = skip_blanks(doc, offset_of(array) + 1);
-	for (size_t element = 0; element < nr; element++) {
-		advance(doc->text, counted, i, &place);
-		counted = i;
-		ret[element] = place;
-		i = skip_blanks(doc, skip_blanks(doc, skip_value(doc, i)) + 1); /* past the comma */
-	}
-}
-
-/* Append one reference token, '~' and '/' escaped (RFC 6901, 3). */
-static size_t append_token(char *buf, size_t size, size_t n, const char *token)
-{
-	if (n + 1 < size)
-		buf[n++] = '/';
-	for (; *token && n + 2 < size; token++) {
-		if (*token == '~' || *token == '/') {
-			buf[n++] = '~';
-			buf[n++] = *token == '~' ? '0' : '1';
-		} else {
-			buf[n++] = *token;
-		}
-	}
-	buf[n] = '\0';
-	return n;
+	for (size_t i = 0; i < nr && n < node->next; i++, n = nodes[n].next)
+		ret[i] = (struct berth_json_place){ nodes[n].line, nodes[n].column };
 }
 
 static size_t append_pointer(const struct berth_json_at *at, char *buf, size_t size)
@@ -199,7 +85,7 @@ static size_t append_pointer(const struct berth_json_at *at, char *buf, size_t s
 	}
 	n = append_pointer(at->up, buf, size);
 	snprintf(index, sizeof(index), "%zu", at->index);
-	return append_token(buf, size, n, at->key ? at->key : index);
+	return berth_json_text_token(buf, size, n, at->key ? at->key : index);
 }
 
 char *berth_json_pointer(const struct berth_json_at *at, char *buf, size_t size)
@@ -209,67 +95,51 @@ char *berth_json_pointer(const struct berth_json_at *at, char *buf, size_t size)
 	return buf;
 }
 
-static int bad_at(const struct berth_json_at *at, size_t offset, struct berth_err *err,
-		  const char *words)
+static int bad_at(const struct berth_json_at *at, struct berth_json_place place,
+		  struct berth_err *err, const char *words)
 {
-	unsigned int line, column;
 	char pointer[256];
 
 	berth_json_pointer(at, pointer, sizeof(pointer));
-	line_and_column(at->doc->text, offset, &line, &column);
-	return berth_err_set(err, -EINVAL, "%s:%u:%u: %s%s%s", at->doc->file, line, column, pointer,
-			     pointer[0] ? ": " : "", words);
+	return berth_err_set(err, -EINVAL, "%s:%u:%u: %s%s%s", at->doc->file, place.line,
+			     place.column, pointer, pointer[0] ? ": " : "", words);
 }
 
 int berth_json_bad(const struct berth_json_at *at, struct berth_err *err, const char *fmt, ...)
 {
+	struct berth_json_place place;
 	char words[BERTH_ERR_TEXT];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	return bad_at(at, offset_of(at), err, words);
+	berth_json_where(at, &place.line, &place.column);
+	return bad_at(at, place, err, words);
 }
 
 /* --- reading --- */
 
-/* Nesting and NULs, before the parser recurses into the text. Says nothing about whether it is JSON. */
-static int check_shape(const char *file, const char *text, size_t len, unsigned int max_depth,
-		       struct berth_err *err)
-{
-	unsigned int depth = 0;
-	bool in_string = false;
-	char reason[80];
-
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\0')
-			return bad_text(file, text, i, err, "a NUL byte; this is not text");
-		if (in_string) {
-			/* jansson refuses a raw NUL or newline in a string, so an escape hides neither */
-			if (text[i] == '\\' && i + 1 < len && text[i + 1] != '\0')
-				i++;
-			else if (text[i] == '"')
-				in_string = false;
-			continue;
-		}
-		if (text[i] == '"')
-			in_string = true;
-		if ((text[i] == '}' || text[i] == ']') && depth > 0)
-			depth--;
-		if (text[i] != '{' && text[i] != '[')
-			continue;
-		if (++depth > max_depth) {
-			snprintf(reason, sizeof(reason), "nested deeper than %u levels", max_depth);
-			return bad_text(file, text, i, err, reason);
-		}
-	}
-	return 0;
-}
-
 static int too_large(const char *file, size_t max, struct berth_err *err)
 {
 	return berth_err_set(err, -EFBIG, "%s:1:1: larger than %zu KiB", file, max / 1024);
+}
+
+/*
+ * What jansson did not like. Its columns are characters, as ours are; its position is behind the token, which for a key that
+ * is there already is the key, and for everything else the value that cannot be.
+ */
+static int bad_syntax(const struct berth_json *doc, const json_error_t *why, struct berth_err *err)
+{
+	bool duplicate = json_error_code(why) == json_error_duplicate_key;
+	size_t offset = why->position < 1 ? 0 : (size_t)why->position - !duplicate;
+	char pointer[256];
+
+	berth_json_text_pointer(doc->text, offset < doc->len ? offset : doc->len, pointer,
+				sizeof(pointer));
+	return berth_err_set(err, -EINVAL, "%s:%d:%d: %s%s%s", doc->file,
+			     why->line < 1 ? 1 : why->line, why->column < 1 ? 1 : why->column,
+			     pointer, pointer[0] ? ": " : "", why->text);
 }
 
 /* @text is owned by this function from here on. */
@@ -281,6 +151,7 @@ static int load_owned(const char *file, char *text, size_t len,
 	json_error_t why;
 	int r;
 
+	assert(limits->max_depth <= BERTH_JSON_TEXT_DEPTH && limits->max_bytes < UINT32_MAX);
 	if (doc) {
 		doc->text = text;
 		doc->len = len;
@@ -290,16 +161,16 @@ static int load_owned(const char *file, char *text, size_t len,
 	}
 	if (!doc || !doc->file)
 		return berth_err_set(err, -ENOMEM, "%s: out of memory", file);
-	r = check_shape(file, text, len, limits->max_depth, err);
+	r = berth_json_text_check(file, text, len, limits, err);
 	if (r < 0)
 		return r;
 	doc->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!doc->root && json_error_code(&why) == json_error_out_of_memory)
 		return berth_err_set(err, -ENOMEM, "%s: out of memory", file);
 	if (!doc->root)
-		return berth_err_set(err, -EINVAL, "%s:%d:%d: %s", file,
-				     why.line < 1 ? 1 : why.line, why.column < 1 ? 1 : why.column,
-				     why.text);
+		return bad_syntax(doc, &why, err);
+	if (berth_json_text_index(text, len, &doc->nodes, &doc->nr_nodes) < 0)
+		return berth_err_set(err, -ENOMEM, "%s: out of memory", file);
 	*ret = BERTH_TAKE_PTR(doc);
 	return 0;
 }
@@ -356,6 +227,7 @@ void berth_json_free(struct berth_json *doc)
 	json_decref(doc->root);
 	free(doc->file);
 	free(doc->text);
+	free(doc->nodes);
 	free(doc);
 }
 
@@ -389,9 +261,18 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
+/* Of the key itself, not of its value. */
+static size_t key_offset(const struct berth_json_at *at, const char *key)
+{
+	struct berth_json_at member = berth_json_member(at, key);
+
+	return node_of(&member)->key;
+}
+
 int berth_json_only(const struct berth_json_at *at, const char *const *keys, struct berth_err *err)
 {
 	const char *key, *meant;
+	struct berth_json_place place;
 	char words[512];
 	json_t *value;
 
@@ -404,7 +285,9 @@ int berth_json_only(const struct berth_json_at *at, const char *const *keys, str
 		meant = berth_nearest(key, keys);
 		snprintf(words, sizeof(words), "unknown key \"%.100s\"%s%s%s", key,
 			 meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
-		return bad_at(at, find_member(at->doc, offset_of(at), key, true), err, words);
+		berth_json_text_where(at->doc->text, key_offset(at, key), &place.line,
+				      &place.column);
+		return bad_at(at, place, err, words);
 	}
 	return 0;
 }

@@ -29,20 +29,25 @@
 #include "base/cleanup.h"
 
 struct berth_err;
+struct berth_json_node;
 
 struct berth_json_limits {
 	size_t max_bytes;
-	unsigned int max_depth; /* objects and arrays inside each other */
+	unsigned int max_depth; /* objects and arrays inside each other, at most 64 */
+	size_t max_values; /* 0: BERTH_JSON_MAX_VALUES; an empty object costs some 250 bytes in memory */
 };
 
-#define BERTH_JSON_MAX_BYTES (256 * 1024)
-#define BERTH_JSON_MAX_DEPTH 16
+#define BERTH_JSON_MAX_BYTES  (256 * 1024)
+#define BERTH_JSON_MAX_DEPTH  16
+#define BERTH_JSON_MAX_VALUES 65536
 
 struct berth_json {
-	char *file;   /* owned; how errors call the document */
-	char *text;   /* owned; what was read */
-	size_t len;   /* bytes of @text */
-	json_t *root; /* owned reference */
+	char *file;		       /* owned; how errors call the document */
+	char *text;		       /* owned; what was read */
+	size_t len;		       /* bytes of @text */
+	json_t *root;		       /* owned reference */
+	struct berth_json_node *nodes; /* owned; where everything stands (base/json_text.h) */
+	size_t nr_nodes;
 };
 
 /**
@@ -52,9 +57,9 @@ struct berth_json {
  * @shown: NULL, or how errors call the file (its full path, when @path is below @dirfd)
  * @limits: NULL for BERTH_JSON_MAX_BYTES and BERTH_JSON_MAX_DEPTH
  *
- * Refused, each with "FILE:LINE:COLUMN: reason": more bytes or deeper nesting than @limits (checked before the parser sees
- * the text), NUL bytes, text that is not UTF-8, a key that occurs twice in one object, numbers that do not fit, anything
- * after the value, a root that is neither object nor array.
+ * Refused, each with "FILE:LINE:COLUMN: POINTER: reason": more bytes, values or deeper nesting than @limits (checked before
+ * the parser sees the text), NUL bytes, a byte order mark, text that is not UTF-8, a key that occurs twice in one object,
+ * numbers that do not fit, anything after the value, a root that is neither object nor array.
  *
  * Return: 0; -EINVAL bad content; -EFBIG too large; -ENOENT, -EACCES or another -errno of the file (not a regular file: -EINVAL).
  */
@@ -89,7 +94,7 @@ void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 struct berth_json_place {
 	unsigned int line, column;
 };
-/* The same for every element of an array, in one pass over the text. @ret: room for json_array_size(). */
+/* The same for every element of an array, in one pass. @ret: room for json_array_size(). */
 void berth_json_places(const struct berth_json_at *array, struct berth_json_place *ret);
 
 /* "/devices/0/match", "" for the root. Cut to @size. Returns @buf. */
