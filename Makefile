@@ -10,6 +10,7 @@ CLANG_FORMAT ?= clang-format
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/berth
+LIBDIR     ?= $(PREFIX)/lib/berth
 MANDIR     ?= $(PREFIX)/share/man
 UDEVDIR    ?= /usr/lib/udev/rules.d
 UNITDIR    ?= /usr/lib/systemd/system
@@ -36,6 +37,7 @@ WERROR ?= 0
 # Ours; the user's own CFLAGS come after and never replace these.
 C_ALL = -std=gnu11 -D_GNU_SOURCE -Isrc -I. $(WARN) $(if $(filter 1,$(WERROR)),-Werror) \
         -DBERTH_VERSION='"$(VERSION)"' -DBERTH_LIBEXECDIR='"$(LIBEXECDIR)"' \
+        -DBERTH_LIBDIR='"$(LIBDIR)"' \
         -fno-strict-aliasing -fstack-protector-strong \
         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
         $(if $(COV),-fprofile-instr-generate -fcoverage-mapping) $(if $(FAILPOINTS),-DBERTH_FAILPOINTS) $(PC_CFLAGS)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/host.h"
 #include "base/json.h"
 #include "policy/explain.h"
 #include "policy/load.h"
@@ -141,7 +142,11 @@ static void without_a_file_everything_is_allowed(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(berth_policy_load(f->dir, &f->policy, &f->err), 0);
+	assert_int_equal(berth_policy_load(&(struct berth_host){ .lib = f->dir,
+								 .etc = f->dir,
+								 .run = f->dir },
+					   &f->policy, &f->err),
+			 0);
 	assert_int_equal(decide(f, GPU, "t1"), BERTH_REASON_NO_POLICY);
 	assert_true(f->verdict.allow);
 	assert_string_equal(f->text, "there is no policy file: root decides about 0000:01:00.0");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/host.h"
 #include "policy/load.h"
 #include "tests/lib/tmp.h"
 
@@ -42,7 +43,12 @@ static int load(struct fixture *f)
 	berth_policy_free(f->policy);
 	f->policy = NULL;
 	berth_err_clear(&f->err);
-	return berth_policy_load(f->dir, &f->policy, &f->err);
+	char lib[512], run[512];
+	struct berth_host host = { .lib = tmp_path(f->dir, "lib", lib, sizeof(lib)),
+				   .etc = f->dir,
+				   .run = tmp_path(f->dir, "run", run, sizeof(run)) };
+
+	return berth_policy_load(&host, &f->policy, &f->err);
 }
 
 /* The error without the folder in front. */
@@ -320,14 +326,14 @@ static void a_file_that_strangers_may_write_is_refused(void **state)
 static void what_is_no_file_or_too_large_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	char *big = malloc(300 * 1024);
+	char *big = malloc(1100 * 1024);
 
-	memset(big, ' ', 300 * 1024);
+	memset(big, ' ', 1100 * 1024);
 	memcpy(big, "{ \"version\": 1 }", 16);
-	tmp_write(f->dir, "policy.d/a.json", big, 300 * 1024);
+	tmp_write(f->dir, "policy.d/a.json", big, 1100 * 1024);
 	free(big);
 	assert_int_equal(load(f), -EFBIG);
-	assert_string_equal(error(f), "a.json:1:1: larger than 256 KiB");
+	assert_string_equal(error(f), "a.json:1:1: larger than 1024 KiB");
 	assert_int_equal(unlink(TMP_PATH(f->dir, "policy.d/a.json")), 0);
 	assert_int_equal(mkfifo(TMP_PATH(f->dir, "policy.d/a.json"), 0644), 0);
 	assert_int_equal(load(f), -EINVAL);
@@ -348,6 +354,132 @@ static void too_many_entries_are_refused(void **state)
 	assert_int_equal(load(f), -EINVAL);
 	assert_string_equal(error(f),
 			    "a.json:1:25: /pools: there are more than 4096 of them in the policy");
+}
+
+#define GPU(name) V1 "\"classes\": [{\"name\": \"" name "\", \"match\": {\"any_device\": true}}]}"
+
+static void folders(const struct fixture *f, const char *const *names)
+{
+	for (; *names; names++)
+		assert_int_equal(mkdir(TMP_PATH(f->dir, *names), 0755), 0);
+}
+
+static void a_stronger_folder_replaces_the_file_of_the_same_name(void **state)
+{
+	struct fixture *f = *state;
+	char path[512];
+
+	folders(f, (const char *const[]){ "lib", "lib/policy.d", "run", "run/policy.d", NULL });
+	tmp_text(f->dir, "lib/policy.d/a.json", GPU("lib-a"));
+	tmp_text(f->dir, "lib/policy.d/b.json", GPU("lib-b"));
+	assert_int_equal(load(f), 0);
+	assert_int_equal(f->policy->nr_files, 2);
+	assert_int_equal(f->policy->nr_masks, 0);
+	tmp_text(f->dir, "policy.d/a.json", GPU("etc-a"));
+	tmp_text(f->dir, "policy.d/c.json", GPU("etc-c"));
+	assert_int_equal(load(f), 0);
+	assert_int_equal(f->policy->nr_files, 3);
+	assert_non_null(berth_policy_class(f->policy, "etc-a"));
+	assert_non_null(berth_policy_class(f->policy, "lib-b"));
+	assert_null(berth_policy_class(f->policy, "lib-a"));
+	tmp_text(f->dir, "run/policy.d/a.json", GPU("run-a"));
+	assert_int_equal(load(f), 0);
+	assert_non_null(berth_policy_class(f->policy, "run-a"));
+	assert_null(berth_policy_class(f->policy, "etc-a"));
+	assert_int_equal(f->policy->nr_masks, 2);
+	tmp_path(f->dir, "policy.d/a.json", path, sizeof(path));
+	assert_string_equal(f->policy->masks[0].file, path);
+	tmp_path(f->dir, "run/policy.d/a.json", path, sizeof(path));
+	assert_string_equal(f->policy->masks[0].by, path);
+	assert_string_equal(f->policy->masks[1].by, path);
+}
+
+/* The hidden one is not even looked at: it may be wrong. */
+static void an_empty_file_or_a_link_to_dev_null_hides(void **state)
+{
+	struct fixture *f = *state;
+
+	folders(f, (const char *const[]){ "lib", "lib/policy.d", "run", "run/policy.d", NULL });
+	tmp_text(f->dir, "lib/policy.d/a.json", "rubbish");
+	tmp_text(f->dir, "policy.d/a.json", "");
+	assert_int_equal(load(f), 0);
+	assert_int_equal(f->policy->nr_files, 0);
+	assert_int_equal(f->policy->nr_masks, 1);
+	tmp_text(f->dir, "policy.d/a.json", GPU("etc-a"));
+	assert_int_equal(symlink("/dev/null", TMP_PATH(f->dir, "run/policy.d/a.json")), 0);
+	assert_int_equal(load(f), 0);
+	assert_int_equal(f->policy->nr_files, 0);
+	assert_int_equal(f->policy->nr_masks, 2);
+	assert_int_equal(unlink(TMP_PATH(f->dir, "run/policy.d/a.json")), 0);
+	assert_int_equal(symlink("/dev/zero", TMP_PATH(f->dir, "run/policy.d/a.json")), 0);
+	assert_int_equal(load(f), -EINVAL);
+	assert_non_null(strstr(f->err.text, "run/policy.d/a.json: not a regular file"));
+}
+
+static void a_loop_of_links_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(symlink("b.json", TMP_PATH(f->dir, "policy.d/a.json")), 0);
+	assert_int_equal(symlink("a.json", TMP_PATH(f->dir, "policy.d/b.json")), 0);
+	assert_int_equal(load(f), -ELOOP);
+	assert_string_equal(error(f), "a.json: Too many levels of symbolic links");
+}
+
+#define CLAIM(vm) "{\"vm\": \"" vm "\", \"requests\": [{\"name\": \"x\", \"any_device\": true}]}"
+
+static void a_file_of_claims_d_holds_the_claim_of_its_vm(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ V1 "\"claims\": [" CLAIM("b") "]}", "/claims/0/vm: must be \"a\", as the file" },
+		{ V1 "\"claims\": [" CLAIM("a") ", " CLAIM("b") "]}",
+		  "/claims: must be one claim" },
+		{ V1 "\"claims\": []}", "/claims: must be one claim, that of the VM \"a\"" },
+		{ V1 "\"comment\": \"c\"}", "\"claims\" is missing" },
+		{ V1 "\"rules\": []}", "unknown key \"rules\"" },
+		{ V1 "\"claims\": [{\"vm\": 7}]}", "/claims/0/vm: must be a string" },
+	};
+	struct fixture *f = *state;
+
+	folders(f, (const char *const[]){ "claims.d", NULL });
+	tmp_text(f->dir, "policy.d/a.json", GPU("c"));
+	tmp_text(f->dir, "claims.d/a.json", V1 "\"claims\": [" CLAIM("a") "]}");
+	if (load(f))
+		fail_msg("%s", f->err.text);
+	assert_int_equal(f->policy->nr_claims, 1);
+	assert_int_equal(f->policy->nr_files, 2);
+	assert_int_equal(f->policy->nr_masks, 0);
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		tmp_text(f->dir, "claims.d/a.json", rows[i].text);
+		assert_int_equal(load(f), -EINVAL);
+		if (!strstr(f->err.text, "claims.d/a.json:1:") ||
+		    !strstr(f->err.text, rows[i].want))
+			fail_msg("row %zu: %s", i, f->err.text);
+	}
+	tmp_text(f->dir, "claims.d/a.json", V1 "\"claims\": [" CLAIM("a") "]}");
+	tmp_text(f->dir, "policy.d/z.json", V1 "\"claims\": [" CLAIM("a") "]}");
+	assert_int_equal(load(f), -EINVAL);
+	assert_non_null(strstr(f->err.text, "there is a claim of \"a\" already, at "));
+}
+
+static void the_whole_may_not_be_larger_than_its_limit(void **state)
+{
+	struct fixture *f = *state;
+	char *big = malloc(BERTH_POLICY_MAX_FILE_BYTES), name[32];
+
+	memset(big, ' ', BERTH_POLICY_MAX_FILE_BYTES);
+	memcpy(big, "{ \"version\": 1 }", 16);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "policy.d/%d.json", i);
+		assert_int_equal(load(f), 0);
+		tmp_write(f->dir, name, big, BERTH_POLICY_MAX_FILE_BYTES);
+	}
+	free(big);
+	assert_int_equal(load(f), -EFBIG);
+	assert_string_equal(error(f),
+			    "4.json:1:1: with this file the policy is larger than 4096 KiB");
 }
 
 static void files_are_loaded_by_path_in_any_order_to_the_same_policy(void **state)
@@ -387,6 +519,11 @@ int main(void)
 		LOAD_TEST(a_file_that_strangers_may_write_is_refused),
 		LOAD_TEST(what_is_no_file_or_too_large_is_refused),
 		LOAD_TEST(too_many_entries_are_refused),
+		LOAD_TEST(a_stronger_folder_replaces_the_file_of_the_same_name),
+		LOAD_TEST(an_empty_file_or_a_link_to_dev_null_hides),
+		LOAD_TEST(a_loop_of_links_is_refused),
+		LOAD_TEST(a_file_of_claims_d_holds_the_claim_of_its_vm),
+		LOAD_TEST(the_whole_may_not_be_larger_than_its_limit),
 		LOAD_TEST(files_are_loaded_by_path_in_any_order_to_the_same_policy),
 	};
 

@@ -17,38 +17,39 @@ static const char help[] =
 	"       berth policy explain DEV [--vm VM] [--json]\n"
 	"       berth policy explain --vm VM [--json]\n\n"
 	"check    read the policy, or these files as if they were it; errors with file, line and\n"
-	"         column (exit code 1), then what is doubtful on this host\n"
+	"         column (exit code 1), then what is doubtful on this host, and which files count\n"
 	"show     every device, class, pool and rule, with the devices of this host that fit now\n"
 	"explain  every check that decides about a device, in order; without a device, the verdict\n"
 	"         on each one\n\n"
 	"  -n, --vm VM  for this VM\n"
 	"  -f, --force  explain: as if the verb were run with --force\n"
-	"  -j, --json   check: {\"problems\":[…]}; show: {\"entries\":[…]}; explain DEV:\n"
+	"  -j, --json   check: {\"problems\":[…],…}; show: {\"entries\":[…]}; explain DEV:\n"
 	"               {\"checks\":[…]}; explain --vm: {\"verdicts\":[…]}\n\n"
 	"The language is described in berth-policy(5).\n";
 
 /* --- check --- */
 
-static const struct berth_out_col problem_cols[] = {
-	{ "severity", NULL, BERTH_OUT_STRING, 0 },
-	{ "text", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
+/* Straight to stderr, or kept for JSON. */
+struct problems {
+	json_t *list; /* owned; NULL: to stderr */
 };
 
-static void add_problem(struct berth_out *out, bool json, const char *severity, const char *text)
+static void add_problem(struct problems *problems, const char *severity, const char *text)
 {
-	struct berth_out_row *row;
+	json_t *problem;
 
-	if (!json) {
+	if (!problems->list) {
 		fprintf(stderr, "berth policy: %s: %s\n", severity, text);
 		return;
 	}
-	row = berth_out_add(out, NULL);
-	berth_out_str(row, "severity", severity);
-	berth_out_str(row, "text", text);
+	problem = json_object();
+	json_object_set_new(problem, "severity", berth_json_text(severity));
+	json_object_set_new(problem, "text", berth_json_text(text));
+	json_array_append_new(problems->list, problem);
 }
 
 /* What no file is to blame for by itself: names that mean two devices, settings that contradict each other, other cards. */
-static void check_on_host(const struct policy_scene *s, struct berth_out *out, bool json)
+static void check_on_host(const struct policy_scene *s, struct problems *problems)
 {
 	struct berth_net_policy net;
 	enum berth_bind_mode mode;
@@ -60,7 +61,7 @@ static void check_on_host(const struct policy_scene *s, struct berth_out *out, b
 		if (berth_policy_find_device(s->policy, s->policy->devices[i].name,
 					     s->view->world->facts, s->view->world->nr, &index,
 					     &why) != 0)
-			add_problem(out, json, "warning", why.text);
+			add_problem(problems, "warning", why.text);
 	}
 	for (size_t i = 0; i < s->view->world->nr; i++) {
 		struct berth_err why = BERTH_ERR_INIT;
@@ -71,52 +72,100 @@ static void check_on_host(const struct policy_scene *s, struct berth_out *out, b
 			continue;
 		if (berth_policy_bind_mode(s->policy, facts, &mode, NULL, &why) != 0 ||
 		    berth_policy_net(s->policy, facts, &net, &why) != 0)
-			add_problem(out, json, "warning", why.text);
+			add_problem(problems, "warning", why.text);
 	}
+}
+
+/* "2 devices, " */
+static void print_count(size_t nr, const char *one, const char *many)
+{
+	if (nr)
+		printf(", %zu %s", nr, nr == 1 ? one : many);
 }
 
 static void print_counts(const struct berth_policy *p, const struct berth_host *host)
 {
-	if (p->nr_files == 0)
-		printf("no policy: there is no file in %s/policy.d, root may assign whatever safety "
-		       "allows\n",
-		       host->etc);
-	else
-		printf("ok: %zu file%s, %zu device%s, %zu class%s, %zu pool%s, %zu rule%s\n",
-		       p->nr_files, p->nr_files == 1 ? "" : "s", p->nr_devices,
-		       p->nr_devices == 1 ? "" : "s", p->nr_classes, p->nr_classes == 1 ? "" : "es",
-		       p->nr_pools, p->nr_pools == 1 ? "" : "s", p->nr_rules,
-		       p->nr_rules == 1 ? "" : "s");
+	if (p->nr_files == 0) {
+		printf("no policy: there is no file in %s/policy.d, %s/policy.d or %s/policy.d, root may "
+		       "assign whatever safety allows\n",
+		       host->run, host->etc, host->lib);
+		return;
+	}
+	printf("ok: %zu file%s", p->nr_files, p->nr_files == 1 ? "" : "s");
+	print_count(p->nr_devices, "device", "devices");
+	print_count(p->nr_classes, "class", "classes");
+	print_count(p->nr_pools, "pool", "pools");
+	print_count(p->nr_tenants, "tenant", "tenants");
+	print_count(p->nr_rules, "rule", "rules");
+	print_count(p->nr_protects, "protect entry", "protect entries");
+	print_count(p->nr_taints, "taint", "taints");
+	print_count(p->nr_sriovs, "sriov entry", "sriov entries");
+	print_count(p->nr_claims, "claim", "claims");
+	putchar('\n');
+}
+
+/* Which files count, and which another of the same name stands in front of. */
+static void print_files(const struct berth_policy *p)
+{
+	for (size_t i = 0; i < p->nr_files; i++)
+		printf("in force: %s\n", p->files[i]);
+	for (size_t i = 0; i < p->nr_masks; i++)
+		printf("masked:   %s, by %s\n", p->masks[i].file, p->masks[i].by);
+}
+
+/* { "problems": […], "files": […], "masked": […] }; @policy: NULL when it does not load. */
+static int print_json(json_t *problems, const struct berth_policy *policy)
+{
+	json_t *root = json_object(), *files = json_array(), *masked = json_array();
+	int r;
+
+	json_object_set(root, "problems", problems);
+	json_object_set_new(root, "files", files);
+	json_object_set_new(root, "masked", masked);
+	for (size_t i = 0; policy && i < policy->nr_files; i++)
+		json_array_append_new(files, berth_json_text(policy->files[i]));
+	for (size_t i = 0; policy && i < policy->nr_masks; i++) {
+		json_t *mask = json_object();
+
+		json_object_set_new(mask, "file", berth_json_text(policy->masks[i].file));
+		json_object_set_new(mask, "by", berth_json_text(policy->masks[i].by));
+		json_array_append_new(masked, mask);
+	}
+	r = berth_json_print(stdout, root);
+	json_decref(root);
+	return r;
 }
 
 static int check(const struct berth_cmd *cmd, struct berth_host *host,
 		 const struct policy_args *args)
 {
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
 	BERTH_CLEANUP(policy_scene_done) struct policy_scene s = { 0 };
-	struct berth_err err = BERTH_ERR_INIT, print_err = BERTH_ERR_INIT;
-	int bad, r;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct problems problems = { 0 };
+	int bad, r = 0;
 
 	if (args->vm)
 		return berth_usage(cmd, "--vm is for explain");
-	r = berth_out_new(&out, "problems", problem_cols, BERTH_ARRAY_SIZE(problem_cols),
-			  BERTH_OUT_JSON, &err);
-	if (r < 0)
-		return berth_fail(cmd, r, &err);
 	bad = policy_scene_read(&s, host, args, &err);
 	if (bad < 0 && !args->json)
 		return berth_fail(cmd, bad, &err);
-	if (bad < 0) {
-		add_problem(out, true, "error", err.text);
+	if (args->json)
+		problems.list = json_array();
+	if (bad < 0)
+		add_problem(&problems, "error", err.text);
+	for (size_t i = 0; bad == 0 && i < s.policy->nr_warnings; i++)
+		add_problem(&problems, "warning", s.policy->warnings[i]);
+	if (bad == 0)
+		check_on_host(&s, &problems);
+	if (args->json) {
+		r = print_json(problems.list, bad == 0 ? s.policy : NULL);
+		json_decref(problems.list);
 	} else {
-		for (size_t i = 0; i < s.policy->nr_warnings; i++)
-			add_problem(out, args->json, "warning", s.policy->warnings[i]);
-		check_on_host(&s, out, args->json);
-	}
-	if (!args->json)
+		print_files(s.policy);
 		print_counts(s.policy, host);
-	else if ((r = berth_out_print(out, stdout, &print_err)) < 0)
-		return berth_fail(cmd, r, &print_err);
+	}
+	if (r < 0)
+		return berth_fail(cmd, r, &err);
 	return bad < 0 ? BERTH_EXIT_FAILED : BERTH_EXIT_OK;
 }
 

@@ -13,7 +13,7 @@ int policy_scene_read(struct policy_scene *s, struct berth_host *host,
 		r = berth_policy_load_files((const char *const *)files->words, (size_t)files->nr,
 					    &s->policy, err);
 	else
-		r = berth_policy_load(host->etc, &s->policy, err);
+		r = berth_policy_load(host, &s->policy, err);
 	if (r == 0)
 		r = berth_manager_open(&s->m, host, BERTH_MANAGER_READ, NULL, err);
 	return r == 0 ? berth_view_new(&s->view, s->m, s->policy, err) : r;

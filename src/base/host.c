@@ -56,11 +56,12 @@ int berth_host_open(struct berth_host **ret, const char *root, struct berth_err 
 	host->proc_fd = open_below(root, "proc");
 	host->dev_fd = open_below(root, "dev");
 	host->root = strdup(root);
+	host->lib = env_or("BERTH_LIB", BERTH_LIBDIR);
 	host->etc = env_or("BERTH_ETC", "/etc/berth");
 	host->state = env_or("BERTH_STATE", "/var/lib/berth");
 	host->run = env_or("BERTH_RUN", "/run/berth");
 	host->boot_id = read_boot_id(host);
-	if (!host->root || !host->etc || !host->state || !host->run || !host->boot_id)
+	if (!host->root || !host->lib || !host->etc || !host->state || !host->run || !host->boot_id)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	*ret = BERTH_TAKE_PTR(host);
 	return 0;
@@ -74,6 +75,7 @@ void berth_host_close(struct berth_host *host)
 	berth_closep(&host->proc_fd);
 	berth_closep(&host->dev_fd);
 	free(host->root);
+	free(host->lib);
 	free(host->etc);
 	free(host->state);
 	free(host->run);

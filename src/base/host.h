@@ -19,6 +19,7 @@ struct berth_host {
 	int sys_fd;    /* owned; root/sys, -1 when there is none */
 	int proc_fd;   /* owned; root/proc, -1 when there is none */
 	int dev_fd;    /* owned; root/dev, -1 when there is none */
+	char *lib;     /* owned; what packages bring, /usr/lib/berth (PREFIX/lib/berth) */
 	char *etc;     /* owned; configuration, /etc/berth */
 	char *state;   /* owned; the ledger, /var/lib/berth */
 	char *run;     /* owned; sockets and locks of running VMs, /run/berth */
@@ -30,7 +31,7 @@ struct berth_host {
  * @root: NULL for $BERTH_ROOT, which is for tests and normally unset: the real machine. A captured tree reads like a
  *        host; verbs that change a host refuse to work on one (berth_host_is_real()).
  *
- * The files of Berth itself are at $BERTH_ETC, $BERTH_STATE and $BERTH_RUN, with the defaults named above; they are not
+ * The files of Berth itself are at $BERTH_LIB, $BERTH_ETC, $BERTH_STATE and $BERTH_RUN, with the defaults named above; they are not
  * created here and not below @root.
  *
  * Return: 0; -ENOMEM; -ENOTDIR or -ENOENT when @root is not a directory.

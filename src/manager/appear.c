@@ -114,7 +114,7 @@ static void scene_done(struct scene *s)
 
 static void load_policy(struct scene *s)
 {
-	s->facts.policy_loads = berth_policy_load(s->host->etc, &s->policy, &s->trouble) == 0;
+	s->facts.policy_loads = berth_policy_load(s->host, &s->policy, &s->trouble) == 0;
 	if (!s->facts.policy_loads)
 		s->facts.trouble = s->trouble.text;
 }

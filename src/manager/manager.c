@@ -66,7 +66,7 @@ static int open_all(struct berth_manager *m, struct berth_err *err)
 	if (r == 0)
 		r = open_ledger(m, err);
 	if (r == 0)
-		berth_policy_load(m->host->etc, &m->policy, &m->policy_err);
+		berth_policy_load(m->host, &m->policy, &m->policy_err);
 	if (r == 0)
 		r = berth_manager_refresh(m, err);
 	return r;

@@ -144,6 +144,11 @@ void berth_policy_free(struct berth_policy *policy)
 	for (size_t i = 0; i < policy->nr_warnings; i++)
 		free(policy->warnings[i]);
 	free(policy->warnings);
+	for (size_t i = 0; i < policy->nr_masks; i++) {
+		free(policy->masks[i].file);
+		free(policy->masks[i].by);
+	}
+	free(policy->masks);
 	free(policy);
 }
 

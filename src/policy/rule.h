@@ -234,8 +234,13 @@ struct berth_policy_defaults {
 	struct berth_origin origin;
 };
 
+/* A file that is not in force, because a stronger folder has one of the same name. */
+struct berth_policy_mask {
+	char *file, *by; /* owned; paths */
+};
+
 struct berth_policy {
-	char **files;	 /* owned; in order of their names */
+	char **files;	 /* owned; those in force, in order of their names */
 	size_t nr_files; /* 0: there is no policy, root may assign whatever safety allows */
 	struct berth_group_entry *devices, *classes; /* owned; sorted by name */
 	struct berth_pool_entry *pools;		     /* owned; sorted by name */
@@ -250,6 +255,8 @@ struct berth_policy {
 	size_t nr_tenants, nr_protects, nr_taints, nr_sriovs, nr_claims;
 	char **warnings; /* owned; "FILE:LINE:COLUMN: POINTER: …", nothing that stops the policy from working */
 	size_t nr_warnings;
+	struct berth_policy_mask *masks; /* owned */
+	size_t nr_masks;
 };
 
 void berth_policy_free(struct berth_policy *policy);

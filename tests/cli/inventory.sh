@@ -18,7 +18,7 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$tmp/root/sys" "$tmp/root/dev" "$tmp/root/proc/self" "$tmp/state" "$tmp/etc"
 : >"$tmp/root/proc/self/mountinfo"
-export BERTH_ROOT=$tmp/root BERTH_STATE=$tmp/state BERTH_ETC=$tmp/etc BERTH_RUN=$tmp/run
+export BERTH_ROOT=$tmp/root BERTH_STATE=$tmp/state BERTH_ETC=$tmp/etc BERTH_LIB=$tmp/lib BERTH_RUN=$tmp/run
 
 run() { # STATUS WORDS VERB…: exit status, and the words on stdout or stderr
     local want=$1 words=$2

@@ -53,7 +53,7 @@ mkdir -p "$tmp/root/proc" "$tmp/root/dev" "$tmp/etc/policy.d"
 mkdir "$tmp/root/proc/self" && echo '1 0 0:1 / / rw - tmpfs tmpfs rw' >"$tmp/root/proc/self/mountinfo"
 add_device 0000:01:00.0 1234 1111 030000
 add_device 0000:02:00.0 8086 10c9 020000
-export BERTH_ROOT="$tmp/root" BERTH_ETC="$tmp/etc" BERTH_STATE="$tmp/state" BERTH_RUN="$tmp/run"
+export BERTH_ROOT="$tmp/root" BERTH_ETC="$tmp/etc" BERTH_LIB="$tmp/lib" BERTH_STATE="$tmp/state" BERTH_RUN="$tmp/run"
 
 expect "no policy is said to be none" 0 "^no policy: there is no file in .*/policy.d" "" policy check
 expect "without policy everything is allowed" 0 "^allowed: NO_POLICY" "" policy explain 01:00.0 --vm t1
@@ -85,7 +85,7 @@ cat >"$tmp/etc/policy.d/10-a.json" <<'END'
   "rules": [ { "name": "r", "effect": "allow", "subject": { "vm": "ml-*" }, "resource": { "class": "gpu" } },
              { "effect": "deny", "subject": { "vm": "ml-9" }, "resource": { "any_device": true } } ] }
 END
-expect "check counts, and warns about a match by BDF alone" 0 "^ok: 1 file, 2 devices, 1 class, 0 pools, 2 rules" \
+expect "check counts, and warns about a match by BDF alone" 0 "^ok: 1 file, 2 devices, 1 class, 2 rules" \
     "warning: .*10-a.json:3:16: /devices/1: bus numbers change" policy check
 expect "show tells which devices fit" 0 "^class  *gpu .*0000:01:00.0" "" policy show
 expect "explain: allowed" 0 "^allowed: RULE_ALLOWS: rule \"r\" (.*/10-a.json:5:14, /rules/0) allows 0000:01:00.0" "" \
@@ -97,6 +97,18 @@ expect "explain as JSON" 0 '"reason": "RULE_ALLOWS"' "" policy explain 01:00.0 -
 json_ok "which is JSON"
 expect "show as JSON" 0 '"entries"' "" policy show --json
 json_ok "which is JSON"
+mkdir -p "$tmp/lib/policy.d" "$tmp/run/policy.d" "$tmp/run/claims.d"
+cp "$tmp/etc/policy.d/10-a.json" "$tmp/lib/policy.d"
+ln -s /dev/null "$tmp/run/policy.d/20-b.json"
+echo '{ "version": 7 }' >"$tmp/lib/policy.d/20-b.json"
+echo '{ "version": 1, "claims": [ { "vm": "ml-1", "requests": [ { "name": "g", "class": "gpu" } ] } ] }' >"$tmp/run/claims.d/ml-1.json"
+expect "a stronger folder's file is the one in force" 0 "^in force: .*/etc/policy.d/10-a.json" "warning" policy check
+expect "the weaker one is masked" 0 "^masked:   .*/lib/policy.d/10-a.json, by .*/etc/policy.d/10-a.json" "warning" policy check
+expect "a link to /dev/null only masks" 0 "^masked:   .*/lib/policy.d/20-b.json, by .*/run/policy.d/20-b.json" "warning" policy check
+expect "the claim of a VM has a file of its own" 0 "^in force: .*/run/claims.d/ml-1.json" "warning" policy check
+expect "files as JSON" 0 '"masked": \[' "" policy check --json
+json_ok "which is JSON"
+rm -r "$tmp/lib/policy.d" "$tmp/run/policy.d" "$tmp/run/claims.d"
 sed -i 's/8086:\*/10de:*/' "$tmp/etc/policy.d/10-a.json"
 expect "another card than expected" 0 "^refused: IDENTITY_CHANGED: 0000:02:00.0 is where policy expects" "" \
     policy explain 02:00.0 --vm ml-1

@@ -590,6 +590,7 @@ struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
 			make_fn(fake, &fns[i]);
 	}
 	make_proc(fake);
+	point_env(fake, "BERTH_LIB", "lib");
 	point_env(fake, "BERTH_ETC", "etc");
 	point_env(fake, "BERTH_STATE", "state");
 	point_env(fake, "BERTH_RUN", "run");

@@ -366,6 +366,7 @@ struct host_tree *host_tree_new(void)
 	host_tree_file(tree, "proc/cmdline", "console=ttyS0 intel_iommu=on\n");
 	host_tree_file(tree, "proc/self/mountinfo", "%s", "");
 	host_tree_file(tree, "proc/consoles", "ttyS0 -W- (EC p a) 4:64\n");
+	set_folder(tree, "BERTH_LIB", "lib");
 	set_folder(tree, "BERTH_ETC", "etc");
 	set_folder(tree, "BERTH_STATE", "state");
 	set_folder(tree, "BERTH_RUN", "run");
