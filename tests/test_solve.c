@@ -368,6 +368,7 @@ static struct berth_score score_of(const struct brute *b)
 			s.part[BERTH_SCORE_NUMA] += b->p->numa_node < 0 ?
 							    x && !seen(b, x, 'n') :
 							    i->numa_node != b->p->numa_node;
+		s.part[BERTH_SCORE_NEW] += !i->own;
 		s.part[BERTH_SCORE_DEVICES] += seen(b, x, 'g') ? 0 : i->group_size;
 		if (order == BERTH_ORDER_PACK) {
 			s.part[BERTH_SCORE_IDLE] += i->load == 0 && !seen(b, x, 'p');
@@ -456,6 +457,7 @@ static void random_items(struct bench *b, uint32_t *seed, uint32_t requests)
 		if (i && random_below(seed, 4) == 0)
 			b->items[i].group = b->items[i - 1].group;
 		b->items[i].group_size = 1 + b->items[i].group % 2;
+		b->items[i].own = random_below(seed, 8) == 0;
 		b->items[i].used_at = random_below(seed, 3) ? random_below(seed, 4) : 0;
 	}
 	place(b);

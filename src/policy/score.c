@@ -19,9 +19,13 @@ void berth_score_add(struct berth_score *to, const struct berth_score *what)
 const char *berth_score_part_name(enum berth_score_part part)
 {
 	static const char *const names[] = {
-		[BERTH_SCORE_NUMA] = "numa",	   [BERTH_SCORE_DISTANCE] = "distance",
-		[BERTH_SCORE_DEVICES] = "devices", [BERTH_SCORE_IDLE] = "idle_switches",
-		[BERTH_SCORE_CROWD] = "crowd",	   [BERTH_SCORE_AGE] = "last_used",
+		[BERTH_SCORE_NEW] = "new",
+		[BERTH_SCORE_NUMA] = "numa",
+		[BERTH_SCORE_DISTANCE] = "distance",
+		[BERTH_SCORE_DEVICES] = "devices",
+		[BERTH_SCORE_IDLE] = "idle_switches",
+		[BERTH_SCORE_CROWD] = "crowd",
+		[BERTH_SCORE_AGE] = "last_used",
 	};
 
 	return names[part];

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 enum berth_score_part {
+	BERTH_SCORE_NEW, /* devices that the VM has not got already */
 	BERTH_SCORE_NUMA, /* devices that are not on the VM's node; without a certain one: nodes beyond the first */
 	BERTH_SCORE_DISTANCE, /* sum of the distances (enum berth_distance) of all pairs that a constraint speaks of */
 	BERTH_SCORE_DEVICES, /* how many devices go to the VM in all, with those that come along in their groups */
@@ -29,7 +30,7 @@ int berth_score_cmp(const struct berth_score *a, const struct berth_score *b);
 
 void berth_score_add(struct berth_score *to, const struct berth_score *what);
 
-/* "numa", "distance", "devices", "idle_switches", "crowd", "last_used" */
+/* "new", "numa", "distance", "devices", "idle_switches", "crowd", "last_used" */
 const char *berth_score_part_name(enum berth_score_part part);
 
 #endif

@@ -24,7 +24,7 @@
 struct berth_err;
 
 #define BERTH_SOLVE_MAX_REQUESTS    32
-#define BERTH_SOLVE_MAX_CONSTRAINTS 32
+#define BERTH_SOLVE_MAX_CONSTRAINTS 72
 #define BERTH_SOLVE_MAX_SLOTS	    256	    /* devices of a claim */
 #define BERTH_SOLVE_DEFAULT_NODES   2000000 /* some 20 ms */
 
@@ -36,6 +36,7 @@ struct berth_solve_item {
 	uint32_t load;	     /* devices of its switch (its set at PIX) that are in use */
 	uint32_t room;	     /* and that are free */
 	int32_t numa_node;   /* or BERTH_FACT_UNKNOWN */
+	bool own;	     /* the VM has it already */
 	int64_t used_at;     /* last use, seconds since 1970; 0: never */
 	struct berth_place place;
 };

@@ -68,6 +68,7 @@ struct berth_score berth_space_cost(const struct berth_space *s, uint32_t i, uin
 	enum berth_order order = s->p->requests[r].order;
 	struct berth_score cost = { 0 };
 
+	cost.part[BERTH_SCORE_NEW] = !item->own;
 	cost.part[BERTH_SCORE_NUMA] = s->p->numa != BERTH_NUMA_NONE &&
 				      s->p->numa_node != BERTH_FACT_UNKNOWN &&
 				      item->numa_node != s->p->numa_node;
@@ -182,7 +183,7 @@ static int make_list(struct berth_space *s, uint32_t r, const uint32_t *masks,
 /* --- twins: items that nothing but their age tells apart --- */
 
 struct likeness {
-	int64_t what[7 + BERTH_DISTANCE_LEVELS];
+	int64_t what[8 + BERTH_DISTANCE_LEVELS];
 };
 
 /* Do the requests it may serve all rank devices in the same way? */
@@ -211,7 +212,7 @@ static int find_likenesses(struct berth_space *s, struct berth_tally *tally, con
 		like[i] = (struct likeness){
 			.what = { masks[i], s->group_shared[i] ? (int64_t)s->group_no[i] : -1,
 				  item->group_size, item->load, item->room, item->numa_node,
-				  !masks[i] || one_order(s, masks[i]) ? -1 : (int64_t)i }
+				  item->own, !masks[i] || one_order(s, masks[i]) ? -1 : (int64_t)i }
 		};
 	}
 	for (int level = 0; level < BERTH_DISTANCE_LEVELS; level++) {
@@ -222,7 +223,7 @@ static int find_likenesses(struct berth_space *s, struct berth_tally *tally, con
 		for (uint32_t i = 0; i < s->p->nr_items; i++) {
 			uint32_t set = s->p->items[i].place.sets[level];
 
-			like[i].what[7 + level] =
+			like[i].what[8 + level] =
 				count[berth_tally_find(tally, set)] > 1 ? (int64_t)set : -1;
 		}
 	}
@@ -358,9 +359,9 @@ static int check_counts(struct berth_space *s, struct berth_tally *tally, const 
 
 /* --- ties, and what the rest costs at least --- */
 
-static const struct berth_score dearest = { { INT64_MAX / 1024, INT64_MAX / 1024, INT64_MAX / 1024,
-					      INT64_MAX / 1024, INT64_MAX / 1024,
-					      INT64_MAX / 1024 } };
+#define DEAR (INT64_MAX / 1024)
+static const struct berth_score dearest = { { DEAR, DEAR, DEAR, DEAR, DEAR, DEAR, DEAR } };
+_Static_assert(BERTH_SCORE_PARTS == 7, "one for each part");
 
 static void lower(struct berth_score *to, const struct berth_score *by)
 {

@@ -33,6 +33,7 @@ struct berth_usage {
 	const char *vm;	   /* who owns it; NULL: nobody */
 	const char *state; /* the ledger's word */
 	int64_t lease_end; /* seconds since 1970 */
+	int64_t last_use;  /* likewise; 0: never, or nobody knows */
 	int priority;	   /* of the claim it was given for; 0 when there was none */
 	bool preemptible;  /* that claim may be displaced */
 	const struct berth_usage_taint *taints; /* the ledger's; the policy has its own */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who would have to go, so that a claim is met that is not met by what is free?
+ *
+ * Victims are VMs whose claims say "preemptible" and have a strictly lower priority, and only for devices that a rule with
+ * "preempt": "lower" allows the claimant. As few as possible; among equally many those of the lowest priorities, then by
+ * name. A claim that would not be met even then displaces nobody. A proposal: stop, sanitise, assign are for others to do.
+ */
+#ifndef BERTH_POLICY_PREEMPT_H
+#define BERTH_POLICY_PREEMPT_H
+
+#include "policy/claim.h"
+
+/**
+ * berth_preempt() - try to meet a claim at the cost of others
+ * @index: of a claim that berth_claim_decide() did not meet, in the same world
+ * @ret: empty; filled when it is met, with its victims
+ *
+ * Return: 0; BERTH_ABSENT that does not help either; -E2BIG; -ENOMEM. The world is as before.
+ */
+int berth_preempt(struct berth_candidates *candidates, size_t index,
+		  struct berth_claim_answer *ret);
+
+#endif
