@@ -123,6 +123,7 @@ WRAP_test_vfio_config := calloc
 WRAP_VM := ioctl berth_vm_irq berth_vm_mmio berth_vm_pio berth_vm_pci berth_vm_watch_fd berth_vm_unwatch_fd berth_vm_fail
 WRAP_test_passthru := $(WRAP_IRQ) $(WRAP_VM)
 WRAP_test_bind := berth_sysfs_write
+WRAP_test_expire := berth_sysfs_write time
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_sriov := berth_sysfs_write
 WRAP_test_netdev := berth_sysfs_write
@@ -134,7 +135,9 @@ OBJ_test_out        := tools/out.c
 OBJ_test_run_config := tools/run_config.c
 OBJ_test_terminal   := tools/terminal.c
 OBJ_test_vm_dir     := tools/vm_dir.c
-OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_spawn.c tools/console.c tools/terminal.c
+OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_lease.c tools/vm_spawn.c tools/console.c tools/terminal.c
+OBJ_test_vm_lease   := tools/vm_lease.c
+OBJ_test_timearg    := tools/timearg.c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(WRAP_test_$*),-Wl,--wrap=$(w)) -o $@ \

@@ -4,12 +4,14 @@
 #include "tools/devargs.h"
 
 static const char help[] =
-	"Usage: berth assign DEV… --vm VM [--dry-run]\n\n"
+	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT] [--dry-run]\n\n"
 	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
 	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
 	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
-	"      --vm VM     the owner\n"
-	"  -n, --dry-run   say what would be done, step by step; change nothing\n\n"
+	"      --vm VM           the owner\n" BERTH_DEVARGS_LEASE_HELP
+	"  -n, --dry-run         say what would be done, step by step; change nothing\n\n"
+	"Without --for and --until they stay VM's until they are released, or as long as the policy's\n"
+	"rule allows. 'berth renew' sets another end.\n\n"
 	"Exit status: 0 done, 1 failed (and everything is as it was), 2 usage, 3 refused by policy\n"
 	"or by safety\n";
 
@@ -18,8 +20,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	struct berth_report report = BERTH_REPORT_INIT;
 	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_assign_how how = { 0 };
 	struct berth_devargs args;
-	int r = berth_devargs_parse(cmd, argc, argv, BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN,
+	int r = berth_devargs_parse(cmd, argc, argv,
+				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE,
 				    &args);
 
 	if (r != BERTH_EXIT_OK)
@@ -28,10 +32,11 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "which device?");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
+	how.dry_run = args.dry_run;
+	how.lease = args.lease;
 	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
 	if (r == 0)
-		r = berth_manager_assign(m, args.vm, args.devs, args.nr, args.dry_run, &report,
-					 &err);
+		r = berth_manager_assign_how(m, args.vm, args.devs, args.nr, &how, &report, &err);
 	return berth_devargs_end(cmd, r, &report, &err);
 }
 

@@ -11,6 +11,7 @@
 #include "manager/assign.h"
 #include "manager/manager.h"
 #include "tools/berth.h"
+#include "tools/devargs.h"
 #include "tools/out.h"
 #include "tools/run_config.h"
 #include "tools/supervisor.h"
@@ -40,6 +41,11 @@ static const char help[] =
 	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
 	"  --on-dma-fault WHAT  when a device tries to reach memory that is not the VM's: log, or stop the VM (log)\n"
 	"  --console WHERE    the serial port: stdio, none, or a file to append to (stdio)\n"
+	"  --for TIME         for how long it may have the devices: 90s, 15m, 2h, 3d, 1w; without, as long as the policy's\n"
+	"                     rule lets it, or it runs. What 'berth assign' gave it before keeps its own lease.\n"
+	"  --until MOMENT     the same: 2026-12-01T18:00Z, or 2026-12-01T18:00 by the local clock\n"
+	"  --on-expiry WHAT   what then: notify (only say so), detach (the devices go back when the VM ends) or shutdown\n"
+	"                     (the VM is stopped) (detach)\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
 	"  --dry-run          check everything and say what would be done; change nothing\n"
 	"  --json             with --dry-run: {\"steps\":[…]}\n"
@@ -73,6 +79,9 @@ enum {
 	OPT_ON_ERROR,
 	OPT_CONSOLE,
 	OPT_TIMEOUT,
+	OPT_FOR,
+	OPT_UNTIL,
+	OPT_ON_EXPIRY,
 	OPT_DRY_RUN,
 	OPT_JSON
 };
@@ -93,6 +102,9 @@ static const struct option longs[] = {
 	{ "on-error", required_argument, NULL, OPT_ON_ERROR },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "until", required_argument, NULL, OPT_UNTIL },
+	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ NULL, 0, NULL, 0 },
@@ -192,6 +204,12 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 		return 0;
 	case OPT_TIMEOUT:
 		return set_number(cmd, "--timeout", 100000000, &o->supervisor.timeout_s);
+	case OPT_FOR:
+		return berth_devargs_lease(cmd, 'f', optarg, &o->supervisor.lease);
+	case OPT_UNTIL:
+		return berth_devargs_lease(cmd, 'u', optarg, &o->supervisor.lease);
+	case OPT_ON_EXPIRY:
+		return berth_devargs_lease(cmd, 'x', optarg, &o->supervisor.lease);
 	case OPT_DRY_RUN:
 		o->dry_run = true;
 		return 0;

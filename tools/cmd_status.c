@@ -2,22 +2,27 @@
 /* berth status: who owns what. */
 #include <getopt.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "manager/status.h"
+#include "policy/lease.h"
 #include "tools/devargs.h"
 #include "tools/out.h"
+#include "tools/timearg.h"
 
 static const char help[] =
 	"Usage: berth status [--json]\n\n"
 	"Who owns what: every group that is recorded, and every one that somebody else has put on\n"
 	"vfio-pci (state external).\n\n"
 	"  -j, --json   {\"owned\":[{\"group\":14,\"devices\":…,\"vm\":…,\"state\":…,\"since\":…,\n"
-	"               \"holder\":…,\"reset\":…}]}; \"since\" is UTC, \"holder\" a process id\n\n"
+	"               \"holder\":…,\"reset\":…,\"lease_end\":…,\"free_at\":…}]}; \"since\", \"lease_end\" and\n"
+	"               \"free_at\" are UTC, \"holder\" is a process id\n\n"
 	"STATE   preparing, assigned, in-use, releasing, sanitising, returning, faulted, quarantined,\n"
 	"        identity-changed; external; lost: gone from this host, kept for when it comes back\n"
 	"HOLDER  the process that answers for the devices while a VM uses them\n"
 	"RESET   how it was last reset, or \"unproven\"; 'berth show DEV' has the evidence\n"
-	"NOTE    what is wrong, and what the next verb will do about it\n";
+	"NOTE    what is wrong, and what the next verb will do about it; when its lease ends, and when it\n"
+	"        will be free\n";
 
 static const struct berth_out_col cols[] = {
 	{ "group", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
@@ -29,13 +34,31 @@ static const struct berth_out_col cols[] = {
 	{ "holder", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
 	{ "process", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "reset", NULL, BERTH_OUT_STRING, 0 },
+	{ "lease_end", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "free_at", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "note", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
 };
 
-static void add(struct berth_out *out, const struct berth_status_row *s)
+/* "free at 18:00, in 1 h 12 min", "lease until 18:00, in 1 h 12 min", "lease ended at 18:00". */
+static void lease_words(const struct berth_status_row *s, char *buf, size_t size)
+{
+	int64_t now = (int64_t)time(NULL), moment = s->free_at ? s->free_at : s->lease_end;
+	char when[32], span[32];
+
+	buf[0] = '\0';
+	if (!s->lease_end)
+		return;
+	if (moment > now)
+		snprintf(buf, size, "%s %s, in %s", s->free_at ? "free at" : "lease until",
+			 berth_timearg_show(moment, when), berth_lease_span(moment - now, span));
+	else
+		snprintf(buf, size, "lease ended at %s", berth_timearg_show(s->lease_end, when));
+}
+
+static void add(struct berth_out *out, const struct berth_status_row *s, bool json)
 {
 	struct berth_out_row *row = berth_out_add(out, NULL);
-	char when[32];
+	char when[32], lease[120];
 
 	if (s->group >= 0)
 		berth_out_num(row, "group", s->group);
@@ -50,7 +73,15 @@ static void add(struct berth_out *out, const struct berth_status_row *s)
 		berth_out_str(row, "process", s->holder_name);
 	}
 	berth_out_str(row, "reset", *s->reset ? s->reset : NULL);
-	berth_out_str(row, "note", *s->note ? s->note : NULL);
+	if (s->lease_end)
+		berth_out_str(row, "lease_end", berth_out_time(s->lease_end, when));
+	if (s->free_at)
+		berth_out_str(row, "free_at", berth_out_time(s->free_at, when));
+	/* Scripts have keys of their own for the lease. */
+	lease_words(s, lease, json ? 1 : sizeof(lease));
+	if (*s->note || *lease)
+		berth_out_fmt(row, "note", "%s%s%s", s->note, *s->note && *lease ? "; " : "",
+			      lease);
 }
 
 static int print(const struct berth_status *status, bool json, struct berth_err *err)
@@ -62,7 +93,7 @@ static int print(const struct berth_status *status, bool json, struct berth_err 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < status->nr; i++)
-		add(out, &status->rows[i]);
+		add(out, &status->rows[i], json);
 	return berth_out_print(out, stdout, err);
 }
 

@@ -7,11 +7,21 @@
 
 #include "manager/request.h"
 #include "manager/resolve.h"
+#include "policy/when.h"
+#include "tools/timearg.h"
+
+enum { OPT_FOR = 256, OPT_UNTIL, OPT_ON_EXPIRY };
 
 static const struct option options[] = {
-	{ "vm", required_argument, NULL, 'v' },	    { "json", no_argument, NULL, 'j' },
-	{ "driver", required_argument, NULL, 'd' }, { "unclean", no_argument, NULL, 'u' },
-	{ "dry-run", no_argument, NULL, 'n' },	    { NULL, 0, NULL, 0 },
+	{ "vm", required_argument, NULL, 'v' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "driver", required_argument, NULL, 'd' },
+	{ "unclean", no_argument, NULL, 'u' },
+	{ "dry-run", no_argument, NULL, 'n' },
+	{ "for", required_argument, NULL, OPT_FOR },
+	{ "until", required_argument, NULL, OPT_UNTIL },
+	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
+	{ NULL, 0, NULL, 0 },
 };
 
 static unsigned int flag_of(int c)
@@ -27,6 +37,10 @@ static unsigned int flag_of(int c)
 		return BERTH_DEVARGS_UNCLEAN;
 	case 'n':
 		return BERTH_DEVARGS_DRY_RUN;
+	case OPT_FOR:
+	case OPT_UNTIL:
+	case OPT_ON_EXPIRY:
+		return BERTH_DEVARGS_LEASE;
 	}
 	return 0;
 }
@@ -52,6 +66,40 @@ static void set(struct berth_devargs *args, int c, const char *value)
 	}
 }
 
+int berth_devargs_lease(const struct berth_cmd *cmd, int option, const char *value,
+			struct berth_lease_wish *wish)
+{
+	if (option == 'f') {
+		if (berth_span_parse(value, &wish->for_s) < 0 || wish->for_s == 0)
+			return berth_usage(
+				cmd, "--for '%s' is no time; write 90s, 15m, 2h, 3d or 1w", value);
+	} else if (option == 'u') {
+		if (berth_timearg_moment(value, &wish->until) < 0)
+			return berth_usage(cmd,
+					   "--until '%s' is no moment; write 2026-12-01T18:00Z, or "
+					   "2026-12-01T18:00 for local time",
+					   value);
+	} else {
+		if (berth_expiry_parse(value, &wish->on_expiry) < 0)
+			return berth_usage(
+				cmd, "--on-expiry '%s' is not notify, detach or shutdown", value);
+		wish->has_on_expiry = true;
+	}
+	return wish->for_s && wish->until ?
+		       berth_usage(cmd, "--for and --until say the same thing; give one") :
+		       0;
+}
+
+static int take_lease(const struct berth_cmd *cmd, int c, const char *value,
+		      struct berth_lease_wish *wish)
+{
+	return berth_devargs_lease(cmd,
+				   c == OPT_FOR	  ? 'f' :
+				   c == OPT_UNTIL ? 'u' :
+						    'x',
+				   value, wish);
+}
+
 int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsigned int flags,
 			struct berth_devargs *ret)
 {
@@ -65,6 +113,11 @@ int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsi
 			return berth_usage(cmd, "option %s needs a value", argv[optind - 1]);
 		if (!(flag_of(c) & flags))
 			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
+		if (flag_of(c) == BERTH_DEVARGS_LEASE) {
+			if (take_lease(cmd, c, optarg, &args.lease))
+				return BERTH_EXIT_USAGE;
+			continue;
+		}
 		set(&args, c, optarg);
 	}
 	args.devs = (const char *const *)argv + optind;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "manager/lease.h"
 #include "manager/manager.h"
 #include "manager/report.h"
 #include "tools/berth.h"
@@ -19,6 +20,7 @@ enum berth_devargs_flag {
 	BERTH_DEVARGS_DRIVER = 1 << 2,
 	BERTH_DEVARGS_UNCLEAN = 1 << 3,
 	BERTH_DEVARGS_DRY_RUN = 1 << 4,
+	BERTH_DEVARGS_LEASE = 1 << 5, /* --for, --until, --on-expiry */
 };
 
 struct berth_devargs {
@@ -27,7 +29,25 @@ struct berth_devargs {
 	const char *const *devs; /* borrowed from argv */
 	size_t nr;
 	bool dry_run, json, unclean;
+	struct berth_lease_wish lease;
 };
+
+/* What --help says about BERTH_DEVARGS_LEASE. */
+#define BERTH_DEVARGS_LEASE_HELP                                                                               \
+	"      --for TIME        for so long: 90s, 15m, 2h, 3d, 1w\n"                                          \
+	"      --until MOMENT    until 2026-12-01T18:00Z, or 2026-12-01T18:00 by the local clock\n"            \
+	"      --on-expiry WHAT  when that is over: notify (only say so), detach (give back what no running\n" \
+	"                        VM uses, the rest when its VM ends) or shutdown (stop the VM, then\n"         \
+	"                        give back) (detach)\n"
+
+/**
+ * berth_devargs_lease() - one of --for, --until and --on-expiry
+ * @option: 'f', 'u' or 'x'
+ *
+ * Return: 0; BERTH_EXIT_USAGE, told.
+ */
+int berth_devargs_lease(const struct berth_cmd *cmd, int option, const char *value,
+			struct berth_lease_wish *wish);
 
 /* Well-formed arguments, or a usage error that was told. Return: BERTH_EXIT_OK, BERTH_EXIT_USAGE. */
 int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsigned int flags,

@@ -27,6 +27,7 @@
 #include "tools/terminal.h"
 #include "tools/vm_devices.h"
 #include "tools/vm_dir.h"
+#include "tools/vm_lease.h"
 #include "tools/vm_loop.h"
 #include "tools/vm_memory.h"
 #include "tools/vm_spawn.h"
@@ -51,6 +52,7 @@ struct supervisor {
 	struct berth_vm_memory memory;
 	struct berth_vm_faults faults; /* fd is owned, -1 when unset */
 	struct berth_vm_devices devices;
+	struct berth_vm_lease lease;
 	struct berth_terminal *terminal; /* owned */
 	struct berth_console console;
 	struct berth_vm_process process;
@@ -270,7 +272,7 @@ static void choose_node(struct supervisor *s)
 static int claim_devices(struct supervisor *s, struct berth_err *err)
 {
 	int r = berth_vm_devices_claim(&s->devices, s->config->name, s->config->devices,
-				       s->config->nr_devices, err);
+				       s->config->nr_devices, &s->options->lease, err);
 
 	if (r != 0)
 		return r;
@@ -408,6 +410,7 @@ static int supervise(struct supervisor *s, struct berth_err *err)
 		.on_memory = on_memory,
 		.on_go = on_go,
 		.watch = s->devices.watch,
+		.lease = s->devices.claim ? &s->lease : NULL,
 		.on_error = s->config->on_error,
 		.on_running = on_running,
 		.arg = s,
@@ -512,6 +515,7 @@ int berth_supervisor_run(struct berth_host *host, const struct berth_run_config 
 	berth_launch_init(&s->launch);
 	s->memory = (struct berth_vm_memory)BERTH_VM_MEMORY_INIT;
 	berth_vm_devices_init(&s->devices, host);
+	s->lease = (struct berth_vm_lease){ .read = berth_vm_devices_lease, .arg = &s->devices };
 	fill_launch(s);
 	r = bring_up(s, err);
 	if (r == 0)

@@ -9,11 +9,14 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/host.h"
 #include "iommu/ioas.h"
 #include "manager/claim.h"
+#include "manager/lease.h"
 #include "manager/manager.h"
 #include "manager/report.h"
 #include "manager/sanitise.h"
+#include "policy/ledger.h"
 #include "tools/run_config.h"
 #include "vfio/device.h"
 #include "vfio/reset.h"
@@ -36,28 +39,50 @@ static void log_report(struct berth_report *report)
 }
 
 static int claim(struct berth_vm_devices *d, const char *vm, char *const *names, size_t nr,
-		 struct berth_report *report, struct berth_err *err)
+		 const struct berth_lease_wish *lease, struct berth_report *report,
+		 struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	int r = berth_manager_open(&m, d->host, BERTH_MANAGER_CHANGE, report, err);
 
 	if (r != 0)
 		return r;
-	return berth_manager_claim(m, vm, (const char *const *)names, nr, getpid(), &d->claim,
-				   report, err);
+	return berth_manager_claim_leased(m, vm, (const char *const *)names, nr, getpid(), lease,
+					  &d->claim, report, err);
 }
 
 int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
-			   size_t nr, struct berth_err *err)
+			   size_t nr, const struct berth_lease_wish *lease, struct berth_err *err)
 {
 	struct berth_report report = BERTH_REPORT_INIT;
 	int r;
 
 	if (nr == 0)
 		return 0;
-	r = claim(d, vm, names, nr, &report, err);
+	r = claim(d, vm, names, nr, lease, &report, err);
 	log_report(&report);
 	return r;
+}
+
+int berth_vm_devices_lease(void *devices, struct berth_lease *ret)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	const struct berth_vm_devices *d = devices;
+	int r;
+
+	if (!d->claim)
+		return BERTH_ABSENT;
+	r = berth_ledger_open(&ledger, d->host->state, BERTH_LEDGER_READ, NULL);
+	if (r == 0)
+		r = berth_lease_soonest(ledger, d->claim->assignments, d->claim->nr_groups, ret,
+					NULL);
+	if (r != 0)
+		return r;
+	/* its numbers are what is wanted */
+	free(ret->vm);
+	free(ret->rule);
+	ret->vm = ret->rule = NULL;
+	return 0;
 }
 
 /* Reset all of them, with the results in the claim. */

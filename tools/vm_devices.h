@@ -19,6 +19,8 @@ struct berth_vm_claim;
 struct berth_err;
 struct berth_host;
 struct berth_ioas;
+struct berth_lease;
+struct berth_lease_wish;
 struct berth_vfio_device;
 struct berth_vfio_watch;
 
@@ -39,11 +41,15 @@ void berth_vm_devices_init(struct berth_vm_devices *d, struct berth_host *host);
 /**
  * berth_vm_devices_claim() - make them ours: policy and safety asked, bound to vfio-pci, recorded
  * @names: as written by the user; @nr may be 0, then nothing happens
+ * @lease: for how long
  *
  * Return: what berth_manager_open() and berth_manager_claim() return.
  */
 int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
-			   size_t nr, struct berth_err *err);
+			   size_t nr, const struct berth_lease_wish *lease, struct berth_err *err);
+
+/* The lease that ends first, as the ledger has it now: struct berth_vm_lease.read, @devices a struct berth_vm_devices. */
+int berth_vm_devices_lease(void *devices, struct berth_lease *ret);
 
 /**
  * berth_vm_devices_choose() - by which interface of the kernel

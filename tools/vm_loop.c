@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "tools/console.h"
 #include "tools/terminal.h"
+#include "tools/vm_lease.h"
 #include "vfio/device.h"
 #include "vfio/dma_fault.h"
 #include "vfio/watch.h"
@@ -399,6 +400,32 @@ static void on_faults(struct berth_vm_loop *l)
 	}
 }
 
+/* --- its lease --- */
+
+static int64_t now_s(void)
+{
+	return (int64_t)time(NULL);
+}
+
+static void on_lease(struct berth_vm_loop *l)
+{
+	struct berth_vm_lease *lease = l->config.lease;
+	enum berth_vm_lease_event event = berth_vm_lease_tick(lease, now_s());
+	char words[BERTH_LEASE_WORDS];
+
+	if (event == BERTH_VM_LEASE_NOTHING)
+		return;
+	berth_lease_words(lease->end, now_s(), words);
+	if (event != BERTH_VM_LEASE_STOP) {
+		log_warn("VM %s: the lease of its devices %s%s", l->config.name,
+			 event == BERTH_VM_LEASE_WARN ? "is " : "", words);
+		return;
+	}
+	if (l->end.stop == BERTH_VM_STOP_NOT)
+		snprintf(l->end.why, sizeof(l->end.why), "the lease of its devices %s", words);
+	ask_to_end(l, BERTH_VM_STOP_LEASE);
+}
+
 /* --- requests --- */
 
 static void on_listen(struct berth_vm_loop *l)
@@ -482,11 +509,12 @@ static void fill_polls(const struct berth_vm_loop *l, struct pollfd polls[static
 static int poll_timeout(const struct berth_vm_loop *l)
 {
 	int64_t until = l->deadline < l->end_of_time ? l->deadline : l->end_of_time, left;
+	int64_t most = l->config.lease ? berth_vm_lease_wait(l->config.lease, now_s()) : 60000;
 
-	if (until == INT64_MAX)
+	if (until == INT64_MAX && !l->config.lease)
 		return -1;
 	left = until - now_ms();
-	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+	return left < 0 ? 0 : left > most ? (int)most : (int)left;
 }
 
 static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_POLLS])
@@ -509,6 +537,8 @@ static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_P
 		on_listen(l);
 	if (berth_console_serve(l->config.console, polls + POLL_CONSOLE))
 		ask_or_kill(l);
+	if (l->config.lease)
+		on_lease(l);
 	if (now_ms() >= l->deadline)
 		on_deadline(l);
 	if (now_ms() >= l->end_of_time) {
@@ -609,6 +639,9 @@ static int judge_stop(const struct berth_vm_ending *end, const char *name, struc
 		return berth_err_set(err, -EIO, "VM %s was killed as asked", name);
 	case BERTH_VM_STOP_TIMEOUT:
 		return berth_err_set(err, -ETIMEDOUT, "VM %s still ran when its time was up", name);
+	case BERTH_VM_STOP_LEASE:
+		return berth_err_set(err, -ETIMEDOUT, "VM %s: %s; the VM was stopped", name,
+				     end->why);
 	case BERTH_VM_STOP_DEVICE:
 		return berth_err_set(err, -EIO, "VM %s: %s; the VM was stopped", name, end->why);
 	case BERTH_VM_STOP_SILENT:
@@ -643,7 +676,8 @@ int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
 	case BERTH_ENDED_POWEROFF:
 	case BERTH_ENDED_REBOOT:
 	case BERTH_ENDED_STOPPED:
-		if ((end->stop == BERTH_VM_STOP_TIMEOUT || end->stop == BERTH_VM_STOP_DEVICE) &&
+		if ((end->stop == BERTH_VM_STOP_TIMEOUT || end->stop == BERTH_VM_STOP_LEASE ||
+		     end->stop == BERTH_VM_STOP_DEVICE) &&
 		    end->ended.outcome == BERTH_ENDED_STOPPED)
 			return judge_stop(end, name, err);
 		return 0;

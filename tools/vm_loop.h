@@ -24,6 +24,7 @@ struct berth_console;
 struct berth_err;
 struct berth_terminal;
 struct berth_vfio_watch;
+struct berth_vm_lease;
 
 #define BERTH_VM_CONFINE_MS	 30000	/* from exec to CONFINED */
 #define BERTH_VM_MAKE_MS	 300000 /* from GO to RUNNING; pinning takes time: */
@@ -40,6 +41,7 @@ enum berth_vm_stop {
 	BERTH_VM_STOP_KILLED,  /* `berth vm kill`, or a second signal */
 	BERTH_VM_STOP_TIMEOUT, /* --timeout */
 	BERTH_VM_STOP_SILENT,  /* no CONFINED or RUNNING in time */
+	BERTH_VM_STOP_LEASE,   /* the lease of its devices is over */
 	BERTH_VM_STOP_DEVICE, /* a device is wanted back, is gone, reported an error, or went astray by DMA */
 };
 
@@ -59,7 +61,7 @@ struct berth_vm_ending {
 	struct berth_control ended;
 	enum berth_vm_stop stop;
 	bool ran;      /* RUNNING was seen */
-	char why[160]; /* with BERTH_VM_STOP_DEVICE: which, and what about it */
+	char why[160]; /* with BERTH_VM_STOP_DEVICE and _LEASE: which, and what about it */
 };
 
 struct berth_vm_loop_config {
@@ -69,6 +71,7 @@ struct berth_vm_loop_config {
 	int listen_fd;			  /* borrowed; requests, see berth_vm_request_*() */
 	int signal_fd; /* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
 	const struct berth_vm_faults *faults; /* borrowed; NULL: nobody asks */
+	struct berth_vm_lease *lease;	      /* borrowed; NULL without devices */
 	uint64_t memory;		      /* bytes, for the deadline of BERTH_VM_MAKE_MS */
 	unsigned int timeout_s;		      /* end it after so long; 0: never */
 	bool progress; /* stderr is a terminal: say how far memory is when that takes long */

@@ -115,6 +115,28 @@ int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit,
 			     berth_explain_remedy(view->world, &verdict, remedy, sizeof(remedy)));
 }
 
+int berth_ask_lease(struct berth_manager *m, const struct berth_unit *unit, const char *vm,
+		    const struct berth_rule **ret, struct berth_err *err)
+{
+	struct berth_verdict verdict;
+	struct berth_view *view;
+	char why[512];
+	int r = berth_view_of(m, &view, err);
+
+	*ret = NULL;
+	if (r != 0)
+		return r;
+	r = decide(m, view, unit, vm, &verdict);
+	if (r < 0)
+		return berth_err_set(err, r, "out of memory");
+	if (verdict.allow && verdict.lease)
+		*ret = verdict.rule;
+	if (verdict.allow || is_for_others(&verdict))
+		return 0;
+	return berth_err_set(err, BERTH_REFUSED, "%s: %s", berth_reason_name(verdict.reason),
+			     berth_explain_verdict(view->world, &verdict, why, sizeof(why)));
+}
+
 int berth_ask_name(struct berth_manager *m, const char *name, const struct berth_device **ret,
 		   struct berth_err *err)
 {

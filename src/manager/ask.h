@@ -10,6 +10,7 @@
 struct berth_device;
 struct berth_err;
 struct berth_manager;
+struct berth_rule;
 struct berth_unit;
 struct berth_units;
 struct berth_vf_net;
@@ -24,6 +25,15 @@ struct berth_vf_net;
  */
 int berth_ask_unit(struct berth_manager *m, const struct berth_unit *unit,
 		   const struct berth_units *with, const char *vm, struct berth_err *err);
+
+/**
+ * berth_ask_lease() - the rule that gives @vm this group, if it says how long
+ * @ret: borrowed from the policy, with has_lease; NULL: it says nothing, or there is no policy
+ *
+ * Return: 0; BERTH_REFUSED @vm may not have it; -ENOMEM.
+ */
+int berth_ask_lease(struct berth_manager *m, const struct berth_unit *unit, const char *vm,
+		    const struct berth_rule **ret, struct berth_err *err);
 
 /**
  * berth_ask_name() - the device that a name from policy means

@@ -58,7 +58,8 @@ static int keep_own(struct berth_manager *m, const struct berth_request *q, stru
 }
 
 static int assign(struct berth_manager *m, const struct berth_request *q,
-		  struct berth_report *report, struct berth_err *err)
+		  const struct berth_lease *lease, struct berth_report *report,
+		  struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(q->units.nr + 1, sizeof(*ids));
 	int r;
@@ -69,33 +70,53 @@ static int assign(struct berth_manager *m, const struct berth_request *q,
 	r = berth_take(m, q, BERTH_OWNED_BY_ASSIGN, ids, report, err);
 	if (r != 0)
 		return r;
+	r = berth_lease_start(m, q, ids, lease, "assign", err);
 	/* Everything is bound: from now on it is the VM's, whoever dies. */
-	r = berth_take_settle(m, q, ids, false, BERTH_ON_BOUND, (struct berth_take_holder){ 0 },
-			      "assign", err);
+	if (r == 0)
+		r = berth_take_settle(m, q, ids, false, BERTH_ON_BOUND,
+				      (struct berth_take_holder){ 0 }, "assign", err);
 	if (r < 0)
 		berth_untake_all(m, q, ids, err);
-	return r < 0 ? r : keep_own(m, q, err);
+	if (r == 0)
+		r = keep_own(m, q, err);
+	if (r == 0)
+		berth_lease_report(q, lease, report);
+	return r;
 }
 
-int berth_manager_assign(struct berth_manager *m, const char *vm, const char *const *names,
-			 size_t nr, bool dry_run, struct berth_report *report,
-			 struct berth_err *err)
+int berth_manager_assign_how(struct berth_manager *m, const char *vm, const char *const *names,
+			     size_t nr, const struct berth_assign_how *how,
+			     struct berth_report *report, struct berth_err *err)
 {
+	struct berth_lease lease = { 0 };
 	struct berth_steps steps = { 0 };
 	struct berth_request q;
 	int r = berth_request_make(m, vm, names, nr, &q, err);
 
 	if (r != 0)
 		return r;
-	if (dry_run) {
+	r = berth_lease_plan(m, &q, &how->lease, &lease, err);
+	if (r == 0 && how->dry_run) {
 		report_own(&q, report);
 		r = berth_take_plan(m, &q, &steps, err);
-		if (r == 0)
+		if (r == 0) {
 			berth_steps_report(&steps, report);
+			berth_lease_report(&q, &lease, report);
+		}
 		berth_steps_done(&steps);
-	} else {
-		r = assign(m, &q, report, err);
+	} else if (r == 0) {
+		r = assign(m, &q, &lease, report, err);
 	}
+	berth_lease_done(&lease);
 	berth_request_done(&q);
 	return r;
+}
+
+int berth_manager_assign(struct berth_manager *m, const char *vm, const char *const *names,
+			 size_t nr, bool dry_run, struct berth_report *report,
+			 struct berth_err *err)
+{
+	const struct berth_assign_how how = { .dry_run = dry_run };
+
+	return berth_manager_assign_how(m, vm, names, nr, &how, report, err);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "manager/lease.h"
 #include "manager/steps.h"
 
 struct berth_err;
@@ -24,17 +25,26 @@ struct berth_report;
 int berth_manager_plan(struct berth_manager *m, const char *vm, const char *const *names, size_t nr,
 		       struct berth_steps *ret, struct berth_err *err);
 
+struct berth_assign_how {
+	bool dry_run; /* only report the steps */
+	struct berth_lease_wish lease;
+};
+
 /**
- * berth_manager_assign() - give devices to @vm: their whole groups on vfio-pci, in the ledger, nobody else's
- * @m: opened for change, or with @dry_run for reading
+ * berth_manager_assign_how() - give devices to @vm: their whole groups on vfio-pci, in the ledger, nobody else's
+ * @m: opened for change, or with how->dry_run for reading
  * @names: BDF, stable path, name from policy, pool:NAME
- * @dry_run: only report the steps
  *
- * What @vm has already it keeps; that is no error. All or nothing.
+ * What @vm has already it keeps, with the lease that it has; that is no error. All or nothing.
  *
- * Return: 0; -EINVAL malformed BDF or VM name; -ENODEV no such device; BERTH_REFUSED owned by another, or by safety or
+ * Return: 0; -EINVAL malformed BDF or VM name, a lease that would be over; -ENODEV no such device; BERTH_REFUSED owned by another, or by safety or
  *         policy; -errno of a step that failed, after everything was taken back.
  */
+int berth_manager_assign_how(struct berth_manager *m, const char *vm, const char *const *names,
+			     size_t nr, const struct berth_assign_how *how,
+			     struct berth_report *report, struct berth_err *err);
+
+/* The same without any wish. */
 int berth_manager_assign(struct berth_manager *m, const char *vm, const char *const *names,
 			 size_t nr, bool dry_run, struct berth_report *report,
 			 struct berth_err *err);

@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "manager/context.h"
+#include "manager/expire.h"
+#include "manager/lease.h"
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/release.h"
@@ -70,7 +72,8 @@ static int describe(const struct berth_request *q, const int64_t *ids, struct be
 }
 
 static int claim(struct berth_manager *m, const struct berth_request *q, pid_t holder,
-		 struct berth_vm_claim **ret, struct berth_report *report, struct berth_err *err)
+		 const struct berth_lease *lease, struct berth_vm_claim **ret,
+		 struct berth_report *report, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(q->units.nr + 1, sizeof(*ids));
 	struct berth_take_holder who = { .pid = holder };
@@ -89,7 +92,9 @@ static int claim(struct berth_manager *m, const struct berth_request *q, pid_t h
 	r = describe(q, ids, ret);
 	if (r < 0)
 		berth_err_set(err, r, "%s", strerror(-r));
-	else /* from this moment the holder answers for the devices */
+	else
+		r = berth_lease_start(m, q, ids, lease, "run", err);
+	if (r == 0) /* from this moment the holder answers for the devices */
 		r = berth_take_settle(m, q, ids, true, BERTH_ON_START, who, "run", err);
 	if (r < 0) {
 		berth_untake_all(m, q, ids, err);
@@ -99,21 +104,37 @@ static int claim(struct berth_manager *m, const struct berth_request *q, pid_t h
 	return r;
 }
 
-int berth_manager_claim(struct berth_manager *m, const char *vm, const char *const *devs, size_t nr,
-			pid_t holder, struct berth_vm_claim **ret, struct berth_report *report,
-			struct berth_err *err)
+int berth_manager_claim_leased(struct berth_manager *m, const char *vm, const char *const *devs,
+			       size_t nr, pid_t holder, const struct berth_lease_wish *wish,
+			       struct berth_vm_claim **ret, struct berth_report *report,
+			       struct berth_err *err)
 {
 	struct berth_vm_claim *made = NULL;
+	struct berth_lease lease = { 0 };
 	struct berth_request q;
 	int r = berth_request_make(m, vm, devs, nr, &q, err);
 
 	if (r != 0)
 		return r;
-	r = claim(m, &q, holder, &made, report, err);
-	berth_request_done(&q);
+	r = berth_lease_plan(m, &q, wish, &lease, err);
 	if (r == 0)
+		r = claim(m, &q, holder, &lease, &made, report, err);
+	if (r == 0) {
+		berth_lease_report(&q, &lease, report);
 		*ret = made;
+	}
+	berth_lease_done(&lease);
+	berth_request_done(&q);
 	return r;
+}
+
+int berth_manager_claim(struct berth_manager *m, const char *vm, const char *const *devs, size_t nr,
+			pid_t holder, struct berth_vm_claim **ret, struct berth_report *report,
+			struct berth_err *err)
+{
+	const struct berth_lease_wish nothing = { 0 };
+
+	return berth_manager_claim_leased(m, vm, devs, nr, holder, &nothing, ret, report, err);
 }
 
 static int unclaim_one(struct berth_manager *m, const struct berth_vm_claim *c, int64_t id,
@@ -142,6 +163,12 @@ int berth_manager_unclaim(struct berth_manager *m, const struct berth_vm_claim *
 		int r = unclaim_one(m, c, c->assignments[i], report, first ? NULL : err);
 
 		first = first ? first : r;
+	}
+	/* What was lent for so long only does not stay assigned. */
+	if (first == 0) {
+		bool changed = false;
+
+		first = berth_expire(m, report, &changed, err);
 	}
 	return first;
 }

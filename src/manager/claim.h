@@ -24,6 +24,7 @@
 #include "vfio/reset.h"
 
 struct berth_err;
+struct berth_lease_wish;
 struct berth_manager;
 struct berth_report;
 
@@ -63,6 +64,12 @@ struct berth_vm_claim {
 int berth_manager_claim(struct berth_manager *m, const char *vm, const char *const *devs, size_t nr,
 			pid_t holder, struct berth_vm_claim **ret, struct berth_report *report,
 			struct berth_err *err);
+
+/* The same with a lease for what it does not have yet, which manager/lease.h describes. Return: also -EINVAL it would be over. */
+int berth_manager_claim_leased(struct berth_manager *m, const char *vm, const char *const *devs,
+			       size_t nr, pid_t holder, const struct berth_lease_wish *wish,
+			       struct berth_vm_claim **ret, struct berth_report *report,
+			       struct berth_err *err);
 
 /**
  * berth_manager_unclaim() - the VM has ended

@@ -10,6 +10,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "manager/context.h"
+#include "manager/expire.h"
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/release.h"
@@ -224,6 +225,8 @@ int berth_recover(struct berth_manager *m, struct berth_report *report, struct b
 		changed |= recover_one(m, &live.items[i], report);
 	berth_assignment_list_free(&live);
 	r = recover_sriov(m, report, &changed, err);
+	if (r == 0)
+		r = berth_expire(m, report, &changed, err);
 	if (r < 0)
 		return r;
 	return changed ? berth_manager_refresh(m, err) : 0;
@@ -244,5 +247,5 @@ int berth_recover_look(struct berth_manager *m, struct berth_report *report, str
 			berth_report_add(report, "%s: %s", why, berth_remedy_words(remedy));
 	}
 	berth_assignment_list_free(&live);
-	return 0;
+	return berth_expire_look(m, report, err);
 }

@@ -219,7 +219,7 @@ static void plan_one(struct berth_manager *m, const struct berth_assignment *a,
 }
 
 static int release_one(struct berth_manager *m, const struct berth_assignment *a,
-		       struct berth_release_how how, struct berth_report *report,
+		       struct berth_release_how how, const char *verb, struct berth_report *report,
 		       struct berth_err *err)
 {
 	struct berth_err why = BERTH_ERR_INIT;
@@ -244,7 +244,16 @@ static int release_one(struct berth_manager *m, const struct berth_assignment *a
 	}
 	if (r != 0)
 		berth_report_add(report, "%s: not reset: %s", a->members[0].bdf, why.text);
-	return berth_give(m, a, "release", report, err);
+	return berth_give(m, a, verb, report, err);
+}
+
+int berth_release_idle(struct berth_manager *m, const struct berth_assignment *a, const char *why,
+		       struct berth_report *report, struct berth_err *err)
+{
+	const struct berth_release_how how = { 0 };
+	int r = check(m, a, err);
+
+	return r == 0 ? release_one(m, a, how, why, report, err) : r;
 }
 
 int berth_manager_release(struct berth_manager *m, const char *vm, const char *const *names,
@@ -266,7 +275,7 @@ int berth_manager_release(struct berth_manager *m, const char *vm, const char *c
 			plan_one(m, &p.live.items[i], report);
 			continue;
 		}
-		first = release_one(m, &p.live.items[i], how, report, err) ?: first;
+		first = release_one(m, &p.live.items[i], how, "release", report, err) ?: first;
 	}
 	picks_done(&p);
 	return r ? r : first;

@@ -34,6 +34,15 @@ int berth_manager_release(struct berth_manager *m, const char *vm, const char *c
 			  struct berth_err *err);
 
 /**
+ * berth_release_idle() - give one assigned group back that nobody uses, as `berth release` does
+ * @why: for the ledger and the audit record
+ *
+ * Return: 0; BERTH_REFUSED some process has it open; -errno of a step that failed.
+ */
+int berth_release_idle(struct berth_manager *m, const struct berth_assignment *a, const char *why,
+		       struct berth_report *report, struct berth_err *err);
+
+/**
  * berth_release_used() - what happens to a group whose user has ended
  * @c: what its holder found when it reset it, or NULL
  *

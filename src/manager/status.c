@@ -12,6 +12,7 @@
 #include "manager/process.h"
 #include "manager/recover.h"
 #include "policy/evidence.h"
+#include "policy/lease.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
 
@@ -83,6 +84,20 @@ static void add_reset(struct berth_manager *m, const struct berth_assignment *a,
 	}
 }
 
+static void add_lease(struct berth_manager *m, const struct berth_assignment *a,
+		      struct berth_status_row *row)
+{
+	struct berth_lease lease;
+
+	if (berth_lease_of(m->ledger, a->claim, &lease, NULL) != 0)
+		return;
+	row->lease_end = lease.end;
+	/* A VM that runs may go on after the end of a lease with "detach": nobody knows how long. */
+	if (lease.on_expiry == BERTH_EXPIRY_SHUTDOWN || a->state != BERTH_OWNED_IN_USE)
+		row->free_at = berth_lease_over(&lease);
+	berth_lease_done(&lease);
+}
+
 static int add_owned(struct berth_manager *m, const struct berth_assignment *a, bool busy,
 		     struct berth_status *s)
 {
@@ -109,6 +124,7 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 		r = add_name(&row->devices, dev ? BERTH_BDF_STR(dev->bdf) : a->members[i].bdf);
 	}
 	add_reset(m, a, row);
+	add_lease(m, a, row);
 	add_note(m, a, busy, row);
 	return row->vm ? r : -ENOMEM;
 }

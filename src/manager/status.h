@@ -18,9 +18,11 @@ struct berth_status_row {
 	char *vm;      /* owned; NULL: nobody's, or not known to this user */
 	const char *
 		state; /* the ledger's, or "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
-	const char *kind; /* "assign", "run", "bind"; NULL for external and unknown */
-	int64_t since;	  /* seconds since 1970; 0 unknown */
-	pid_t holder;	  /* 0: none that lives */
+	const char *kind;  /* "assign", "run", "bind"; NULL for external and unknown */
+	int64_t since;	   /* seconds since 1970; 0 unknown */
+	int64_t lease_end; /* seconds since 1970; 0: it has no lease */
+	int64_t free_at;   /* when its lease is over and it is taken from its VM; 0: not known */
+	pid_t holder;	   /* 0: none that lives */
 	char holder_name[32];
 	char reset[32]; /* "flr": how it was last reset; "unproven"; "" never, as far as we know */
 	char note

@@ -208,8 +208,8 @@ int berth_take_settle(struct berth_manager *m, const struct berth_request *q, co
 	return finish(m, r, err);
 }
 
-static int end(struct berth_manager *m, const struct berth_assignment *a, const char *why,
-	       struct berth_err *err)
+static int end(struct berth_manager *m, const struct berth_assignment *a,
+	       enum berth_owned_state from, const char *why, struct berth_err *err)
 {
 	int r = berth_ledger_begin(m->ledger, err);
 
@@ -217,7 +217,7 @@ static int end(struct berth_manager *m, const struct berth_assignment *a, const 
 		return r;
 	r = berth_ledger_end(m->ledger, a->id, why, err);
 	if (r == 0)
-		r = audit(m, a, berth_owned_state_name(a->state), "host", "release", why, err);
+		r = audit(m, a, berth_owned_state_name(from), "host", "release", why, err);
 	return finish(m, r, err);
 }
 
@@ -368,7 +368,7 @@ int berth_untake(struct berth_manager *m, const struct berth_assignment *a, cons
 	int r = berth_steps_undo(m, a, &undo_err);
 
 	if (r == 0)
-		return end(m, a, why, err);
+		return end(m, a, a->state, why, err);
 	fault(m, a, &undo_err);
 	return berth_err_set(err, r, "%s", undo_err.text);
 }
@@ -560,7 +560,7 @@ int berth_give(struct berth_manager *m, const struct berth_assignment *a, const 
 		fault(m, a, err);
 		return r;
 	}
-	r = end(m, a, why, err);
+	r = end(m, a, BERTH_OWNED_RETURNING, why, err);
 	if (r == 0)
 		report_given(m, a, report);
 	return r;

@@ -103,6 +103,25 @@ killed_at_ten_moments() {
     check "nobody owns anything after the kills" nobody_owns
 }
 
+leases() {
+    expect 0 "then detach" "assign for two seconds" assign $nic --vm t1 --for 2s
+    expect 0 "(free at|lease ended at)" "status says when it is free" status
+    sleep 2.1
+    expect 0 "is over: given back" "recover gives back what is over" recover
+    check "$nic is back with igb" has $nic igb '(null)'
+    expect 0 "owned by t1" "assign without a lease" assign $nic --vm t1
+    expect 0 "it had none" "renew gives it one" renew $nic --for 1h
+    expect 0 "was until" "and another end" renew --vm t1 --for 2h --on-expiry shutdown
+    expect 0 "→ igb" "release" release $nic
+}
+
+audited() {
+    expect 0 "assign +t1 +$nic +host:igb +preparing +asked for" "the record says who took what, and how it was" audit --vm t1
+    expect 0 "rows are as they were written" "the record is whole" audit verify
+    python3 -c 'import sqlite3; c = sqlite3.connect("/var/lib/berth/ledger.db"); c.execute("UPDATE audit SET uid = 7 WHERE seq = 3"); c.commit()'
+    expect 1 "row 3 was changed" "a row that was changed is named" audit verify
+}
+
 moves() {
     round_trip $nic igb
     round_trip $nvme nvme
@@ -145,8 +164,10 @@ moves() {
     expect 0 "no driver → igb" "release of what was bound by hand" release $nic
 
     two_at_once
+    leases
     killed_at_ten_moments
     expect 0 "agree" "recover finds nothing left to do" recover
+    audited
 }
 
 switch() {
