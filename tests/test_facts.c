@@ -47,6 +47,12 @@ static int set_up(void **state)
 	assert_non_null(f);
 	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
 	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/net/eth1/dev_port", "0\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/net/eth1/address",
+		       "02:00:5e:00:53:01\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/label", "Onboard LAN 1\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/acpi_index", "3\n");
+	fake_host_file(f->fake, "sys/bus/pci/slots/7/address", "0000:07:00\n");
+	fake_host_file(f->fake, "sys/bus/pci/slots/8-1/address", "0000:01:00\n");
 	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/sriov_totalvfs", "7\n");
 	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/sriov_numvfs", "2\n");
 	fake_host_link(f->fake, "sys/bus/pci/devices/" PF "/virtfn1", "../0000:01:10.2");
@@ -97,6 +103,12 @@ static void says_of_a_device_what_the_inventory_knows(void **state)
 	assert_false(facts->is_vf);
 	assert_int_equal(facts->vf_index, BERTH_FACT_UNKNOWN);
 	assert_null(facts->pf);
+	assert_string_equal(facts->mac, "02:00:5e:00:53:01");
+	assert_string_equal(facts->label, "Onboard LAN 1");
+	assert_int_equal(facts->acpi_index, 3);
+	assert_string_equal(facts->slot, "8-1");
+	assert_int_equal(facts->group_size, 1);
+	assert_int_equal(facts->vfs_total, 7);
 }
 
 static void a_vf_points_to_its_pf(void **state)
@@ -117,6 +129,28 @@ static void what_is_not_known_is_said_to_be_unknown(void **state)
 	assert_null(facts->group_key);
 	assert_int_equal(facts->numa_node, BERTH_FACT_UNKNOWN);
 	assert_null(facts->serial);
+	assert_null(facts->slot);
+	assert_null(facts->label);
+	assert_null(facts->mac);
+	assert_int_equal(facts->acpi_index, 0);
+	assert_int_equal(facts->group_size, 0);
+	assert_int_equal(facts->vfs_total, 0);
+}
+
+static void says_what_the_host_does_with_a_device(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(about(f, PF)->default_route, BERTH_NO);
+	fake_host_file(f->fake, "proc/net/route",
+		       "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+		       "eth1 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0\n");
+	fake_host_link(f->fake, "sys/class/net/eth1", "../../bus/pci/devices/" PF "/net/eth1");
+	berth_fact_sheet_free(f->sheet);
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, NULL), 0);
+	assert_int_equal(about(f, PF)->default_route, BERTH_YES);
+	assert_int_equal(about(f, PF)->block_in_use, BERTH_NO);
+	assert_int_equal(about(f, "0000:02:00.0")->default_route, BERTH_NO);
 }
 
 #define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -125,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_host(says_of_a_device_what_the_inventory_knows),
+		with_host(says_what_the_host_does_with_a_device),
 		with_host(a_vf_points_to_its_pf),
 		with_host(what_is_not_known_is_said_to_be_unknown),
 	};

@@ -20,6 +20,9 @@ static const struct berth_facts nic = {
 	.isolation = "isolated",
 	.numa_node = 1,
 	.vf_index = BERTH_FACT_UNKNOWN,
+	.reset = "flr bus",
+	.mac = "02:00:5e:00:53:01",
+	.bar_total = 1 << 20,
 };
 
 static const struct berth_facts vf = {
@@ -229,9 +232,170 @@ static void what_was_observed_can_be_told(void **state)
 			    "0000:03:00.0");
 }
 
+static void terms_are_combined_in_three_values(void **state)
+{
+	static const struct {
+		const char *text;
+		const struct berth_facts *facts;
+		enum berth_tri want;
+		const char *term;
+	} rows[] = {
+		{ "{\"any\": [{\"pci.id\": \"10de:*\"}, {\"serial\": \"52-*\"}]}", &nic, BERTH_YES,
+		  NULL },
+		{ "{\"any\": [{\"pci.id\": \"10de:*\"}, {\"serial\": \"x\"}]}", &nic, BERTH_NO,
+		  "pci.id" },
+		{ "{\"any\": [{\"pci.id\": \"10de:*\"}, {\"serial\": \"x\"}]}", &vf, BERTH_UNKNOWN,
+		  "serial" },
+		{ "{\"any\": [{\"serial\": \"x\"}, {\"pci.id\": \"8086:*\"}]}", &vf, BERTH_YES,
+		  NULL },
+		{ "{\"all\": [{\"pci.id\": \"8086:*\"}, {\"numa.node\": 1}]}", &nic, BERTH_YES,
+		  NULL },
+		{ "{\"all\": [{\"serial\": \"x\"}, {\"pci.id\": \"10de:*\"}]}", &vf, BERTH_NO,
+		  "pci.id" },
+		{ "{\"all\": [{\"serial\": \"x\"}, {\"pci.id\": \"8086:*\"}]}", &vf, BERTH_UNKNOWN,
+		  "serial" },
+		{ "{\"not\": {\"pci.id\": \"10de:*\"}}", &nic, BERTH_YES, NULL },
+		{ "{\"not\": {\"pci.id\": \"8086:*\"}}", &nic, BERTH_NO, "pci.id" },
+		{ "{\"not\": {\"serial\": \"x\"}}", &vf, BERTH_UNKNOWN, "serial" },
+		{ "{\"not\": {\"pci.vf_index\": 1}}", &nic, BERTH_YES, NULL },
+		{ "{\"not\": {\"not\": {\"pci.id\": \"8086:*\"}}}", &nic, BERTH_YES, NULL },
+		{ "{\"not\": {\"any\": [{\"serial\": \"x\"}, {\"pci.id\": \"8086:*\"}]}}", &vf,
+		  BERTH_NO, "serial" },
+		{ "{\"numa.node\": {\"exists\": true}}", &nic, BERTH_YES, NULL },
+		{ "{\"numa.node\": {\"exists\": true}}", &vf, BERTH_NO, "numa.node" },
+		{ "{\"numa.node\": {\"exists\": false}}", &vf, BERTH_YES, NULL },
+		{ "{\"pci.vf_index\": {\"exists\": false}}", &nic, BERTH_YES, NULL },
+		{ "{\"not\": {\"numa.node\": {\"exists\": true}}}", &vf, BERTH_YES, NULL },
+		{ "{\"numa.node\": {\"ge\": 1}}", &nic, BERTH_YES, NULL },
+		{ "{\"numa.node\": {\"ge\": 2}}", &nic, BERTH_NO, "numa.node" },
+		{ "{\"numa.node\": {\"le\": 0}}", &nic, BERTH_NO, "numa.node" },
+		{ "{\"numa.node\": {\"ge\": 1, \"le\": 1}}", &nic, BERTH_YES, NULL },
+		{ "{\"numa.node\": {\"ge\": 0}}", &vf, BERTH_UNKNOWN, "numa.node" },
+		{ "{\"pci.id\": {\"in\": [\"10de:*\", \"8086:10c9\"]}}", &nic, BERTH_YES, NULL },
+		{ "{\"pci.id\": \"80[89]6:*\"}", &nic, BERTH_YES, NULL },
+		{ "{\"pci.id\": \"8086:10c?\"}", &nic, BERTH_YES, NULL },
+		{ "{\"pci.id\": \"8?86:10c8\"}", &nic, BERTH_NO, "pci.id" },
+		{ "{\"pci.class\": \"02*\"}", &nic, BERTH_YES, NULL },
+		{ "{\"reset.methods\": \"bus\"}", &nic, BERTH_YES, NULL },
+		{ "{\"reset.methods\": \"pm\"}", &nic, BERTH_NO, "reset.methods" },
+		{ "{\"reset.methods\": \"flr bus\"}", &nic, BERTH_NO, "reset.methods" },
+		{ "{\"bar.total\": {\"ge\": \"1M\"}}", &nic, BERTH_YES, NULL },
+		{ "{\"bar.total\": [\"16G\", \"1M\"]}", &nic, BERTH_YES, NULL },
+		{ "{\"bar.total\": 1048575}", &nic, BERTH_NO, "bar.total" },
+		{ "{\"net.mac\": \"02:00:5E:*\"}", &nic, BERTH_YES, NULL },
+	};
+	struct berth_err err = BERTH_ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		BERTH_CLEANUP(berth_match_freep)
+		struct berth_match *match = load(rows[i].text, 0, &err);
+		const char *term = "unset";
+		enum berth_tri got = berth_match_eval(match, rows[i].facts, &term);
+
+		if (got != rows[i].want || (term == NULL) != (rows[i].term == NULL) ||
+		    (term && strcmp(term, rows[i].term) != 0))
+			fail_msg("%s: %s because of %s", rows[i].text, berth_tri_name(got),
+				 term ? term : "nothing");
+	}
+}
+
+static void trees_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "{\"any\": []}", "m:1:9: /any: must have 1 to 256 elements" },
+		{ "{\"any\": {\"serial\": \"x\"}}", "m:1:9: /any: must be an array" },
+		{ "{\"all\": [{}]}", "m:1:10: /all/0: is empty" },
+		{ "{\"all\": [3]}", "m:1:10: /all/0: must be an object" },
+		{ "{\"not\": [{\"serial\": \"x\"}]}", "m:1:9: /not: must be an object" },
+		{ "{\"not\": {\"any_device\": true}}", "m:1:10: /not: unknown key \"any_device\"" },
+		{ "{\"not\": {\"seril\": \"x\"}}",
+		  "m:1:10: /not: unknown key \"seril\"; did you mean \"serial\"?" },
+		{ "{\"numa.node\": {}}", "m:1:15: /numa.node: must have one of \"in\"" },
+		{ "{\"numa.node\": {\"gt\": 1}}", "m:1:16: /numa.node: unknown key \"gt\"" },
+		{ "{\"numa.node\": {\"ge\": 1, \"exists\": true}}",
+		  "m:1:15: /numa.node: must have one" },
+		{ "{\"numa.node\": {\"ge\": \"a\"}}", "m:1:22: /numa.node/ge: must be a number" },
+		{ "{\"numa.node\": {\"le\": -1}}", "m:1:22: /numa.node/le: must be a number" },
+		{ "{\"numa.node\": {\"ge\": 2, \"le\": 1}}",
+		  "m:1:15: /numa.node: \"ge\" is larger" },
+		{ "{\"serial\": {\"ge\": 2}}",
+		  "m:1:12: /serial: \"ge\" and \"le\" compare numbers" },
+		{ "{\"serial\": {\"exists\": 1}}",
+		  "m:1:23: /serial/exists: must be true or false" },
+		{ "{\"serial\": {\"in\": \"x\"}}", "m:1:19: /serial/in: must be an array" },
+		{ "{\"serial\": {\"in\": []}}", "m:1:19: /serial/in: is empty" },
+		{ "{\"bar.total\": \"1X\"}", "m:1:15: /bar.total: must be a number of bytes" },
+		{ "{\"bar.total\": \"G\"}", "m:1:15: /bar.total: must be a number of bytes" },
+		{ "{\"bar.total\": \"9999999G\"}",
+		  "m:1:15: /bar.total: must be a number of bytes" },
+	};
+	struct berth_err err = BERTH_ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		load(rows[i].text, -EINVAL, &err);
+		if (strncmp(err.text, rows[i].want, strlen(rows[i].want)) != 0)
+			fail_msg("%s: \"%s\"", rows[i].text, err.text);
+	}
+}
+
+/* {"not": {"not": … {"serial": "x"} … }}, @depth of them. */
+static const char *nested(int depth, char *buf)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < depth; i++)
+		n += (size_t)sprintf(buf + n, "{\"not\": ");
+	n += (size_t)sprintf(buf + n, "{\"serial\": \"x\"}");
+	for (int i = 0; i < depth; i++)
+		buf[n++] = '}';
+	buf[n] = '\0';
+	return buf;
+}
+
+static void nesting_and_size_are_bounded(void **state)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	char text[8192];
+	size_t n;
+
+	(void)state;
+	berth_match_free(load(nested(BERTH_MATCH_MAX_DEPTH, text), 0, &err));
+	load(nested(BERTH_MATCH_MAX_DEPTH + 1, text), -EINVAL, &err);
+	assert_non_null(strstr(err.text, "/not/not/not: is nested deeper than 8 levels"));
+	n = (size_t)sprintf(text, "{\"any\": [{\"serial\": \"x\"}");
+	for (int i = 1; i < BERTH_MATCH_MAX_TERMS; i++)
+		n += (size_t)sprintf(text + n, ",{\"serial\": \"x\"}");
+	strcpy(text + n, "]}");
+	berth_match_free(load(text, 0, &err));
+	strcpy(text + n, "], \"driver\": \"x\"}");
+	load(text, -EINVAL, &err);
+	assert_non_null(strstr(err.text, "/driver: the match has more than 256 attributes"));
+}
+
+static void an_attribute_is_found_anywhere_in_the_tree(void **state)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	BERTH_CLEANUP(berth_match_freep)
+	struct berth_match *match = load(
+		"{\"any\": [{\"serial\": \"x\"}, {\"not\": {\"pci.bdf\": \"01:00.0\"}}]}", 0, &err);
+
+	(void)state;
+	assert_true(berth_match_has(match, "pci.bdf"));
+	assert_true(berth_match_has(match, "serial"));
+	assert_false(berth_match_has(match, "pci.path"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(terms_are_combined_in_three_values),
+		cmocka_unit_test(trees_that_cannot_be_are_refused),
+		cmocka_unit_test(nesting_and_size_are_bounded),
+		cmocka_unit_test(an_attribute_is_found_anywhere_in_the_tree),
 		cmocka_unit_test(every_attribute_says_yes_no_or_unknown),
 		cmocka_unit_test(terms_are_anded_and_a_no_beats_an_unknown),
 		cmocka_unit_test(what_could_never_match_or_is_not_known_is_refused),

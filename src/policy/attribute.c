@@ -90,6 +90,40 @@ static void get_driver(const struct berth_facts *f, struct berth_fact *ret)
 	set_word(ret, f->driver);
 }
 
+static void get_revision(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->revision);
+}
+
+static void get_slot(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_word(ret, f->slot ? f->slot : "");
+}
+
+static void get_label(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_word(ret, f->label ? f->label : "");
+}
+
+static void get_acpi_index(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->acpi_index);
+	if (!f->acpi_index)
+		set(ret, BERTH_NONE);
+}
+
+static void get_is_pf(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->vfs_total > 0);
+}
+
+static void get_total_vfs(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->vfs_total);
+	if (!f->vfs_total)
+		set(ret, BERTH_NONE);
+}
+
 /* --- isolation and place --- */
 
 static void get_group(const struct berth_facts *f, struct berth_fact *ret)
@@ -100,6 +134,13 @@ static void get_group(const struct berth_facts *f, struct berth_fact *ret)
 static void get_isolation(const struct berth_facts *f, struct berth_fact *ret)
 {
 	set_text(ret, f->isolation);
+}
+
+static void get_group_size(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->group_size);
+	if (!f->group_size)
+		set(ret, BERTH_NONE);
 }
 
 static void get_numa(const struct berth_facts *f, struct berth_fact *ret)
@@ -159,6 +200,39 @@ static void get_switch(const struct berth_facts *f, struct berth_fact *ret)
 		set_prefix(ret, f->path, slashes - 2);
 }
 
+/* 0 is not known here. */
+static void set_positive(struct berth_fact *ret, int64_t number)
+{
+	set_number(ret, number ? number : -1);
+}
+
+static void get_link_speed(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_positive(ret, f->link_speed);
+}
+
+static void get_link_speed_max(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_positive(ret, f->link_speed_max);
+}
+
+static void get_link_width(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_positive(ret, f->link_width);
+}
+
+static void get_link_width_max(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_positive(ret, f->link_width_max);
+}
+
+/* --- what it can do, what the host does with it --- */
+
+static void get_bar_total(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_number(ret, f->bar_total > INT64_MAX ? INT64_MAX : (int64_t)f->bar_total);
+}
+
 static void get_reset(const struct berth_facts *f, struct berth_fact *ret)
 {
 	set_word(ret, f->reset);
@@ -169,6 +243,35 @@ static void get_ifname(const struct berth_facts *f, struct berth_fact *ret)
 	set_word(ret, f->netdev ? f->netdev : "");
 }
 
+static void get_mac(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_word(ret, f->mac ? f->mac : "");
+}
+
+static void set_tri(struct berth_fact *ret, enum berth_tri tri)
+{
+	set_number(ret, tri == BERTH_UNKNOWN ? -1 : tri == BERTH_YES);
+}
+
+static void get_default_route(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_tri(ret, f->default_route);
+}
+
+static void get_block_in_use(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_tri(ret, f->block_in_use);
+}
+
+/* Something that is no display (PCI class 03) cannot be the firmware's screen. */
+static void get_boot_vga(const struct berth_facts *f, struct berth_fact *ret)
+{
+	if (f->class >> 16 == 0x03)
+		set_tri(ret, f->boot_vga);
+	else
+		set(ret, BERTH_NONE);
+}
+
 /* --- the dictionary --- */
 
 static const struct berth_attribute attributes[] = {
@@ -177,24 +280,43 @@ static const struct berth_attribute attributes[] = {
 	{ "pci.id", BERTH_ATTR_ID, false, get_id },
 	{ "pci.subsystem", BERTH_ATTR_ID, false, get_subsystem },
 	{ "pci.class", BERTH_ATTR_CLASS, false, get_class },
+	{ "pci.revision", BERTH_ATTR_NUMBER, false, get_revision },
+	{ "pci.slot", BERTH_ATTR_TEXT, false, get_slot },
+	{ "pci.label", BERTH_ATTR_TEXT, false, get_label },
+	{ "pci.acpi_index", BERTH_ATTR_NUMBER, false, get_acpi_index },
+	{ "pci.is_pf", BERTH_ATTR_BOOL, false, get_is_pf },
 	{ "pci.is_vf", BERTH_ATTR_BOOL, false, get_is_vf },
 	{ "pci.vf_index", BERTH_ATTR_NUMBER, false, get_vf_index },
 	{ "serial", BERTH_ATTR_TEXT, false, get_serial },
 	{ "driver", BERTH_ATTR_TEXT, false, get_driver },
 	{ "group.key", BERTH_ATTR_TEXT, false, get_group },
+	{ "group.size", BERTH_ATTR_NUMBER, false, get_group_size },
 	{ "isolation", BERTH_ATTR_ISOLATION, false, get_isolation },
 	{ "numa.node", BERTH_ATTR_NUMBER, false, get_numa },
 	{ "pcie.root_complex", BERTH_ATTR_TEXT, false, get_root_complex },
 	{ "pcie.root_port", BERTH_ATTR_TEXT, false, get_root_port },
 	{ "pcie.switch", BERTH_ATTR_TEXT, false, get_switch },
+	{ "link.speed", BERTH_ATTR_NUMBER, false, get_link_speed },
+	{ "link.speed_max", BERTH_ATTR_NUMBER, false, get_link_speed_max },
+	{ "link.width", BERTH_ATTR_NUMBER, false, get_link_width },
+	{ "link.width_max", BERTH_ATTR_NUMBER, false, get_link_width_max },
+	{ "bar.total", BERTH_ATTR_SIZE, false, get_bar_total },
+	{ "sriov.total_vfs", BERTH_ATTR_NUMBER, false, get_total_vfs },
 	{ "reset.methods", BERTH_ATTR_WORDS, false, get_reset },
 	{ "net.ifname", BERTH_ATTR_TEXT, false, get_ifname },
+	{ "net.mac", BERTH_ATTR_LOWER, false, get_mac },
+	{ "net.default_route", BERTH_ATTR_BOOL, false, get_default_route },
+	{ "block.in_use", BERTH_ATTR_BOOL, false, get_block_in_use },
+	{ "display.boot_vga", BERTH_ATTR_BOOL, false, get_boot_vga },
 	{ "pf", BERTH_ATTR_TEXT, true, get_path },
 	{ "pf.pci.path", BERTH_ATTR_TEXT, true, get_path },
 	{ "pf.pci.bdf", BERTH_ATTR_BDF, true, get_bdf },
 	{ "pf.pci.id", BERTH_ATTR_ID, true, get_id },
 	{ "pf.pci.subsystem", BERTH_ATTR_ID, true, get_subsystem },
 	{ "pf.serial", BERTH_ATTR_TEXT, true, get_serial },
+	{ "pf.driver", BERTH_ATTR_TEXT, true, get_driver },
+	{ "pf.net.ifname", BERTH_ATTR_TEXT, true, get_ifname },
+	{ "pf.net.mac", BERTH_ATTR_LOWER, true, get_mac },
 };
 
 #define NR_ATTRIBUTES BERTH_ARRAY_SIZE(attributes)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/tri.h"
+
 #define BERTH_FACT_UNKNOWN (-1)
 
 struct berth_facts {
@@ -32,7 +34,20 @@ struct berth_facts {
 	int32_t vf_index;	      /* of a VF, from 0; else BERTH_FACT_UNKNOWN */
 	const struct berth_facts *pf; /* borrowed; of a VF its PF when known, else NULL */
 	const char *netdev;	      /* network interface it has on the host now, or NULL */
-	const char *state;	      /* the ledger's or "host"; for explain */
+	const char *mac;	      /* of that interface, "02:00:5e:00:53:01", or NULL */
+	const char *slot;	      /* name of the physical slot it sits in, or NULL */
+	const char *label;	      /* what firmware calls it ("Onboard LAN 1"), or NULL */
+	int32_t acpi_index;	      /* firmware's number for it, from 1; 0: none */
+	int32_t revision;	      /* or BERTH_FACT_UNKNOWN */
+	uint32_t group_size; /* functions in its group that are no bridges; 0 when in no group */
+	uint32_t vfs_total;  /* of a PF with SR-IOV, else 0 */
+	uint64_t bar_total;  /* bytes of memory in all of its BARs */
+	uint32_t link_speed, link_speed_max; /* MT/s a lane: 2500, 5000, 8000, …; 0 unknown */
+	uint32_t link_width, link_width_max; /* lanes; 0 unknown */
+	enum berth_tri default_route;	     /* the host's way to the world goes through it */
+	enum berth_tri block_in_use;	     /* the host has mounted it, swaps to it or holds it */
+	enum berth_tri boot_vga; /* the firmware's screen; unknown for what is no display */
+	const char *state;	 /* the ledger's or "host"; for explain */
 };
 
 #endif
