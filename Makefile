@@ -11,6 +11,7 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/berth
 LIBDIR     ?= $(PREFIX)/lib/berth
+DATADIR    ?= $(PREFIX)/share/berth
 MANDIR     ?= $(PREFIX)/share/man
 UDEVDIR    ?= /usr/lib/udev/rules.d
 UNITDIR    ?= /usr/lib/systemd/system
@@ -199,10 +200,15 @@ $(STATES): $(B)/tests/states/states.o $(LIB)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
 
 .PHONY: docs-state
-docs-state: $(STATES) ## write docs/state-machine.md from the tables of transitions and remedies
+docs-state: $(STATES) $(B)/tests/policy_keys ## write docs/state-machine.md from the tables of transitions and remedies
 	@$(STATES) md > docs/state-machine.md
 
-unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) ## layer and header checks, every unit test
+# The loader's tables, for tests/policy_schema.py
+$(B)/tests/policy_keys: $(B)/tests/policy_keys.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
+
+unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) $(B)/tests/policy_keys ## layer and header checks, every unit test
 	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
 check-layers: ## who may include whom (docs/architecture.md)
@@ -287,10 +293,12 @@ install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/berth-vmm $(DESTDIR)$(LIBEXECDIR)/berth-vmm
 	install -D -m 644 $(B)/udev-rules/60-berth.rules $(DESTDIR)$(UDEVDIR)/60-berth.rules
 	install -D -m 644 $(B)/packaging/berth-recover.service $(DESTDIR)$(UNITDIR)/berth-recover.service
+	install -D -m 644 docs/policy.schema.json $(DESTDIR)$(DATADIR)/policy.schema.json
+	for e in docs/examples/*.json; do install -D -m 644 $$e $(DESTDIR)$(DATADIR)/examples/$${e##*/}; done
 	for m in $(MANS); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 clean: ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC) $(wildcard tests/fuzz/*.c tests/states/*.c)))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(CMD_SRC) $(VMM_SRC) $(TEST_SRC) $(TESTLIB_SRC) $(LABHOST_SRC) tests/policy_keys.c $(wildcard tests/fuzz/*.c tests/states/*.c)))
 -include $(patsubst %.h,$(B)/alone/%.ok.d,$(HEADERS))

@@ -17,7 +17,7 @@ build_packages="
 	gcc make pkgconf libc6-dev linux-libc-dev
 	libpci-dev libudev-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libjansson-dev libcmocka-dev
 	libsqlite3-dev libsmartcols-dev libseccomp-dev liburing-dev nettle-dev
-	scdoc mandoc clang clang-format libclang-rt-dev llvm python3 strace acpica-tools"
+	scdoc mandoc clang clang-format libclang-rt-dev llvm python3 python3-jsonschema strace acpica-tools"
 lab_packages="qemu-system-x86 python3 zstd kmod udev iproute2 pciutils e2fsprogs"
 kernel_packages="gcc make libc6-dev flex bison bc libelf-dev libssl-dev xz-utils zstd kmod cpio perl"
 qemu_least=8
