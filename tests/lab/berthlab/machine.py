@@ -144,6 +144,10 @@ class Lab:
         args += ["-chardev", f"file,id=console,path={os.path.join(self.out, 'console.log')}", "-serial", "chardev:console"]
         args += ["-chardev", f"socket,id=monitor,fd={fds['monitor']}", "-mon", "chardev=monitor,mode=control"]
         args += machine.args
+        if o.disk:
+            # writethrough: what the lab host was told is on the disk is there, also when QEMU is killed
+            args += ["-drive", f"if=none,id=disk-kept,file={os.path.realpath(o.disk)},format=raw,cache=writethrough"]
+            args += ["-device", "virtio-blk-pci,id=disk1,bus=pcie.0,addr=0x7,drive=disk-kept,disable-legacy=on,serial=lab-kept"]
         share = "local,security_model=none,multidevs=remap"
         args += ["-fsdev", f"{share},id=fs-root,path=/,readonly=on", "-fsdev", f"{share},id=fs-out,path={self.out}"]
         pci = "bus=pcie.0,disable-legacy=on"

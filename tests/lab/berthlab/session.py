@@ -14,6 +14,7 @@ import time
 from .cache import LabError
 from .watch import BootWatch, CommandWatch
 
+POWER_CUT = 123  # exit status of `lab run`
 SYSRQ = "9wt"  # let everything through to the console; blocked tasks; all tasks
 PORTS = ("control", "stdout", "stderr", "qmp")
 
@@ -85,7 +86,7 @@ class Session:
                 if self._deadline and time.monotonic() >= self._deadline:
                     return self._late()
                 for key, _ in events:
-                    data = key.fileobj.recv(65536)
+                    data = self._receive(key.fileobj)
                     if data:
                         self._take(key.data, data)
                     else:
@@ -93,6 +94,14 @@ class Session:
         if self._status is None:
             self._gone()
         return self._status
+
+    def _receive(self, sock):
+        try:
+            return sock.recv(65536)
+        except ConnectionResetError:  # QEMU was killed with something of ours unread
+            if self._status != POWER_CUT:
+                raise
+            return b""
 
     def _gone(self):
         if not self._started and self._qemu.wait() != 0:
@@ -149,7 +158,11 @@ class Session:
             if port == "control":
                 self._control(words.split())
             else:
-                self._sockets["qmp"].sendall((self._bridge(words) + "\n").encode())
+                self._answer(self._bridge(words))
+
+    def _answer(self, line):
+        with contextlib.suppress(OSError) if self._status == POWER_CUT else contextlib.nullcontext():
+            self._sockets["qmp"].sendall((line + "\n").encode())
 
     def _control(self, words):
         if words[0] == "start":
@@ -179,6 +192,10 @@ class Session:
 
     def _short_form(self, words):
         verb, *rest = words or [""]
+        if words == ["power_cut"]:
+            self._status = POWER_CUT
+            self._qemu.kill()
+            raise LabError("the power is cut")
         if verb == "screendump" and len(rest) == 2:
             path = os.path.normpath(os.path.join(self._out, rest[1]))
             if not path.startswith(self._out + os.sep):
@@ -191,7 +208,7 @@ class Session:
             return self._monitor.execute("device_del", id=rest[0])
         if verb == "hmp" and rest:
             return self._monitor.execute("human-monitor-command", **{"command-line": " ".join(rest)})
-        raise LabError("know only: screendump ID FILE | device_add DRIVER KEY=VALUE… | device_del ID | hmp LINE | {QMP}")
+        raise LabError("know only: power_cut | screendump ID FILE | device_add DRIVER KEY=VALUE… | device_del ID | hmp LINE | {QMP}")
 
     def _console_path(self):
         return os.path.join(self._out, "console.log")

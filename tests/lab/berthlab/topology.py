@@ -166,6 +166,44 @@ def big(m):
     m.port()
 
 
+def twin(m, number, port):
+    m.user_network(f"net-twin{number}", f"10.0.{6 + number}")
+    m.device(f"e1000e,id=twin{number},bus={port},netdev=net-twin{number},mac=52:54:00:00:06:0{number},romfile=")
+
+
+def twins(m):
+    """two e1000e that differ in their serial numbers only"""
+    iommu(m)
+    host_devices(m)
+    for number in (0, 1):
+        twin(m, number, m.port())
+    m.net_drivers += ["e1000e"]
+    m.settled += ["/sys/bus/pci/devices/0000:02:00.0/net"]
+
+
+def bridged_twins(m, order):
+    iommu(m)
+    host_devices(m)
+    # in a slot before the others', so that the firmware counts its buses first
+    m.device("pcie-root-port,id=front,bus=pcie.0,addr=0xf,chassis=32")
+    m.device("x3130-upstream,id=switch0,bus=front")
+    m.device("xio3130-downstream,id=down0,bus=switch0,addr=0.0,chassis=33,hotplug=off")
+    for number in order:
+        twin(m, number, m.port())
+    m.net_drivers += ["e1000e"]
+    m.settled += ["/sys/bus/pci/devices/0000:05:00.0/net"]
+
+
+def twins_moved(m):
+    """the same in the same slots, with other bus numbers: a switch is in front of them"""
+    bridged_twins(m, (0, 1))
+
+
+def twins_swapped(m):
+    """as twins-moved, each in the other's slot"""
+    bridged_twins(m, (1, 0))
+
+
 def no_iommu(m):
     """the devices of gpu-nic on a machine without an IOMMU"""
     usual_devices(m)
@@ -177,4 +215,7 @@ def no_intremap(m):
     usual_devices(m)
 
 
-TOPOLOGIES = {f.__name__.replace("_", "-"): f for f in (gpu_nic, sriov, switch, big, no_iommu, no_intremap)}
+TOPOLOGIES = {
+    f.__name__.replace("_", "-"): f
+    for f in (gpu_nic, sriov, switch, big, twins, twins_moved, twins_swapped, no_iommu, no_intremap)
+}
