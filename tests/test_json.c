@@ -97,12 +97,21 @@ static void refuses_more_values_than_the_limit(void **state)
 	struct berth_json *doc = NULL;
 
 	(void)state;
-	assert_int_equal(berth_json_load_text("t", "[1,[2,3]]", 9, &limits, &doc, &err), 0);
+	assert_int_equal(berth_json_load_text("t", "[1,[2,{ }]]", 11, &limits, &doc, &err),
+			 -EINVAL);
+	assert_string_equal(err.text, "t:1:6: /1/0: more than 4 values");
+	berth_err_clear(&err);
+	assert_int_equal(berth_json_load_text("t", "[1,[2],[]]", 10, &limits, &doc, &err), -EINVAL);
+	berth_err_clear(&err);
+	assert_int_equal(berth_json_load_text("t", "[[ ],[2]]", 9, &limits, &doc, &err), 0);
+	berth_json_free(doc);
+	doc = NULL;
+	assert_int_equal(berth_json_load_text("t", "[1,[2]]", 7, &limits, &doc, &err), 0);
 	berth_json_free(doc);
 	doc = NULL;
 	assert_int_equal(berth_json_load_text("t", "[1,[2,3,4]]", 11, &limits, &doc, &err),
 			 -EINVAL);
-	assert_string_equal(err.text, "t:1:8: /1/1: more than 4 values");
+	assert_string_equal(err.text, "t:1:6: /1/0: more than 4 values");
 	berth_err_clear(&err);
 	assert_int_equal(berth_json_load_text("t", "[1,\",,,,\"]", 10, &limits, &doc, &err), 0);
 	berth_json_free(doc);

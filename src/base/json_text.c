@@ -272,15 +272,25 @@ struct cost {
 	size_t values;
 };
 
-/* Return: NULL, or what is wrong. */
-static const char *count(struct cost *cost, char c, const struct berth_json_limits *limits,
-			 char *buf, size_t size)
+/* Is the container that opens at @i without anything in it? */
+static bool is_empty(const char *text, size_t len, size_t i)
+{
+	for (i++; i < len && strchr(" \t\r\n", text[i]) && text[i]; i++)
+		;
+	return i < len && (text[i] == '}' || text[i] == ']');
+}
+
+/* What the character at @i adds. Return: NULL, or what is wrong. */
+static const char *count(struct cost *cost, const char *text, size_t len, size_t i,
+			 const struct berth_json_limits *limits, char *buf, size_t size)
 {
 	size_t max_values = limits->max_values ? limits->max_values : BERTH_JSON_MAX_VALUES;
+	char c = text[i];
 
 	if (c == '{' || c == '[') {
 		cost->depth++;
-		cost->values++;
+		cost->values +=
+			!is_empty(text, len, i); /* the first in it; commas tell of the others */
 	}
 	if (c == ',')
 		cost->values++;
@@ -300,7 +310,7 @@ static const char *count(struct cost *cost, char c, const struct berth_json_limi
 int berth_json_text_check(const char *file, const char *text, size_t len,
 			  const struct berth_json_limits *limits, struct berth_err *err)
 {
-	struct cost cost = { 0 };
+	struct cost cost = { .values = 1 };
 	bool in_string = false;
 	char buf[80];
 
@@ -323,7 +333,7 @@ int berth_json_text_check(const char *file, const char *text, size_t len,
 			continue;
 		}
 		in_string = text[i] == '"';
-		wrong = count(&cost, text[i], limits, buf, sizeof(buf));
+		wrong = count(&cost, text, len, i, limits, buf, sizeof(buf));
 		if (wrong)
 			return berth_json_text_bad(file, text, i, -EINVAL, wrong, err);
 	}
