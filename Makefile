@@ -145,6 +145,12 @@ $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	 $< $(call obj,$(OBJ_test_$*)) $(call obj,$(TESTLIB_SRC)) $(LIB) $(PC_LIBS) -lcmocka
 $(foreach t,$(TESTS),$(eval $(t): $(call obj,$(OBJ_$(notdir $(t))))))
 
+# --- what bench/ runs ---
+$(B)/bench/%: $(B)/bench/%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(TESTLIB_SRC)) $(LIB) $(PC_LIBS) -lcmocka
+
 # --- fuzzers: tests/fuzz/fuzz_x.c with libFuzzer, so clang only ---
 # Inputs worth keeping lie in tests/fuzz/corpus/fuzz_x, one file each, minimised; `make fuzz-merge` adds what a run has found.
 FUZZ_SECONDS ?= 60

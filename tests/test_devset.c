@@ -26,7 +26,7 @@ static void make(struct berth_devset *ret, const char *text)
 	assert_int_equal(berth_json_load_text("m", text, strlen(text), NULL, &doc, NULL), 0);
 	root = berth_json_root(doc);
 	assert_int_equal(berth_match_load(&root, &match, NULL), 0);
-	assert_int_equal(berth_devset_match(ret, match, host(), 5), 0);
+	assert_int_equal(berth_devset_match(ret, match, host(), 5, NULL), 0);
 	berth_match_free(match);
 	berth_json_free(doc);
 }
@@ -69,13 +69,13 @@ static void a_join_takes_any_and_filters_all(void **state)
 	make(&node0, "{ \"numa.node\": 0 }");
 	make(&node1, "{ \"numa.node\": 1 }");
 	make(&low, "{ \"numa.node\": \"0-0\" }");
-	assert_int_equal(berth_devset_join(&all, both, 2, NULL, 5), 0);
+	assert_int_equal(berth_devset_join(&all, both, 2, NULL), 0);
 	assert_string_equal(words(&all, buf), "yy?yy");
 	berth_devset_done(&all);
-	assert_int_equal(berth_devset_join(&all, both, 2, &low, 5), 0);
+	assert_int_equal(berth_devset_join(&all, both, 2, &low), 0);
 	assert_string_equal(words(&all, buf), "yn?ny");
 	berth_devset_done(&all);
-	assert_int_equal(berth_devset_join(&all, both, 0, NULL, 5), 0);
+	assert_int_equal(berth_devset_join(&all, both, 0, NULL), 0);
 	assert_string_equal(words(&all, buf), "nnnnn");
 	berth_devset_done(&all);
 	berth_devset_done(&node0);

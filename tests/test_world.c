@@ -203,15 +203,15 @@ static void a_subject_knows_which_rules_are_about_it(void **state)
 		    " { \"effect\": \"allow\", \"subject\": { \"vm\": \"t*\" },"
 		    " \"resource\": { \"class\": \"gpu\" } } ]");
 	s = berth_world_subject(f->world, "t1");
-	assert_int_equal(s->fits[0], BERTH_YES);
-	assert_int_equal(s->fits[1], BERTH_YES);
+	assert_int_equal(berth_world_fits(f->world, s, 0), BERTH_YES);
+	assert_int_equal(berth_world_fits(f->world, s, 1), BERTH_YES);
 	assert_int_equal(s->tenant, BERTH_WORLD_NONE);
 	s = berth_world_subject(f->world, "db");
-	assert_int_equal(s->fits[0], BERTH_YES);
-	assert_int_equal(s->fits[1], BERTH_NO);
+	assert_int_equal(berth_world_fits(f->world, s, 0), BERTH_YES);
+	assert_int_equal(berth_world_fits(f->world, s, 1), BERTH_NO);
 	s = berth_world_subject(f->world, NULL);
-	assert_int_equal(s->fits[0], BERTH_YES);
-	assert_int_equal(s->fits[1], BERTH_UNKNOWN);
+	assert_int_equal(berth_world_fits(f->world, s, 0), BERTH_YES);
+	assert_int_equal(berth_world_fits(f->world, s, 1), BERTH_UNKNOWN);
 }
 
 int main(void)

@@ -15,16 +15,19 @@ static const char help[] =
 	"Usage: berth policy check [FILE…] [--json]\n"
 	"       berth policy show [--json]\n"
 	"       berth policy explain DEV [--vm VM] [--json]\n"
-	"       berth policy explain --vm VM [--json]\n\n"
+	"       berth policy explain --vm VM [--json]\n"
+	"       berth policy plan [FILE…] [--vm VM] [--json]\n\n"
 	"check    read the policy, or these files as if they were it; errors with file, line and\n"
 	"         column (exit code 1), then what is doubtful on this host, and which files count\n"
 	"show     every device, class, pool and rule, with the devices of this host that fit now\n"
 	"explain  every check that decides about a device, in order; without a device, the verdict\n"
-	"         on each one\n\n"
+	"         on each one, and when the VM has a claim: what it gets, every candidate, why\n"
+	"plan     what each claim gets, by priority, then by name, and what is left of the pools;\n"
+	"         with --vm, what that one gets after those before it\n\n"
 	"  -n, --vm VM  for this VM\n"
 	"  -f, --force  explain: as if the verb were run with --force\n"
 	"  -j, --json   check: {\"problems\":[…],…}; show: {\"entries\":[…]}; explain DEV:\n"
-	"               {\"checks\":[…]}; explain --vm: {\"verdicts\":[…]}\n\n"
+	"               {\"checks\":[…]}; explain --vm: {\"verdicts\":[…]}; plan: {\"claims\":[…]}\n\n"
 	"The language is described in berth-policy(5).\n";
 
 /* --- check --- */
@@ -305,7 +308,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		const char *name;
 		int (*run)(const struct berth_cmd *cmd, struct berth_host *host,
 			   const struct policy_args *args);
-	} subverbs[] = { { "check", check }, { "show", show }, { "explain", policy_explain } };
+	} subverbs[] = { { "check", check },
+			 { "show", show },
+			 { "explain", policy_explain },
+			 { "plan", policy_plan } };
 	struct policy_args args = { 0 };
 	int c;
 
@@ -325,7 +331,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
 	}
 	if (optind == argc)
-		return berth_usage(cmd, "what about it? check, show or explain");
+		return berth_usage(cmd, "what about it? check, show, explain or plan");
 	args.words = argv + optind + 1;
 	args.nr = argc - optind - 1;
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(subverbs); i++) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "policy/claim.h"
 #include "policy/explain.h"
 #include "policy/lookup.h"
 #include "tools/out.h"
@@ -220,9 +221,32 @@ static void add_verdict(struct berth_out *out, const struct berth_world *w, uint
 		berth_out_str(row, "where", BERTH_ORIGIN_STR(v->origin));
 }
 
-static int explain_vm(const struct berth_cmd *cmd, const struct policy_scene *s,
+/* The same rows, for an object that has more in it. */
+static json_t *verdict_json(const struct berth_world *w, uint32_t device,
+			    const struct berth_verdict *v)
+{
+	json_t *o = json_object();
+	char text[512], remedy[256];
+
+	berth_explain_remedy(w, v, remedy, sizeof(remedy));
+	json_object_set_new(o, "bdf", berth_json_text(w->facts[device].bdf));
+	json_object_set_new(o, "name",
+			    berth_json_text(berth_policy_name_of(w->policy, &w->facts[device])));
+	json_object_set_new(o, "allowed", json_boolean(v->allow));
+	json_object_set_new(o, "reason", berth_json_text(berth_reason_name(v->reason)));
+	json_object_set_new(o, "text",
+			    berth_json_text(berth_explain_verdict(w, v, text, sizeof(text))));
+	json_object_set_new(o, "remedy", berth_json_text(*remedy ? remedy : NULL));
+	json_object_set_new(o, "where",
+			    berth_json_text(v->origin ? BERTH_ORIGIN_STR(v->origin) : NULL));
+	return o;
+}
+
+static int explain_vm(const struct berth_cmd *cmd, struct policy_scene *s,
 		      const struct policy_args *args)
 {
+	bool claims = berth_claim_of(s->policy, args->vm) != SIZE_MAX;
+	json_t *verdicts = claims && args->json ? json_array() : NULL;
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
 	struct berth_world *w = s->view->world;
 	struct berth_question q = berth_question_for(s->policy, args->vm);
@@ -237,11 +261,18 @@ static int explain_vm(const struct berth_cmd *cmd, const struct policy_scene *s,
 		if (w->group_of[i] == BERTH_WORLD_NONE)
 			continue;
 		r = berth_decide_group(w, w->group_of[i], &i, 1, &q, &v, NULL);
-		if (r == 0)
+		if (r == 0 && verdicts)
+			json_array_append_new(verdicts, verdict_json(w, i, &v));
+		else if (r == 0)
 			add_verdict(out, w, i, &v);
 	}
-	if (r == 0)
+	if (r == 0 && !verdicts)
 		r = berth_out_print(out, stdout, &err);
+	if (r == 0 && claims && !args->json)
+		putchar('\n');
+	if (r == 0 && claims)
+		return policy_explain_claim(cmd, s, args, verdicts);
+	json_decref(verdicts);
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 

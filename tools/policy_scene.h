@@ -5,6 +5,7 @@
 #ifndef BERTH_TOOLS_POLICY_SCENE_H
 #define BERTH_TOOLS_POLICY_SCENE_H
 
+#include "base/json.h"
 #include "manager/view.h"
 #include "tools/berth.h"
 
@@ -28,6 +29,14 @@ struct policy_scene {
 int policy_scene_read(struct policy_scene *s, struct berth_host *host,
 		      const struct policy_args *files, struct berth_err *err);
 void policy_scene_done(struct policy_scene *s);
+
+/* berth policy plan */
+int policy_plan(const struct berth_cmd *cmd, struct berth_host *host,
+		const struct policy_args *args);
+
+/* The claim of args->vm, which has one, with every candidate. @verdicts: owned here from now on; for --json, else NULL. */
+int policy_explain_claim(const struct berth_cmd *cmd, struct policy_scene *s,
+			 const struct policy_args *args, json_t *verdicts);
 
 /* berth policy explain */
 int policy_explain(const struct berth_cmd *cmd, struct berth_host *host,

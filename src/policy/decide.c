@@ -158,7 +158,7 @@ static const struct berth_rule *find_override(const struct decision *d)
 
 			if (rule->override_protect && rule->effect == BERTH_EFFECT_ALLOW &&
 			    rule->resource.kind == BERTH_RESOURCE_DEVICE &&
-			    d->subject->fits[rules[j]] == BERTH_YES &&
+			    berth_world_fits(d->world, d->subject, rules[j]) == BERTH_YES &&
 			    berth_world_rule_speaks(d->world, rule))
 				return rule;
 		}

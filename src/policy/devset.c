@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/factindex.h"
+
 void berth_devset_done(struct berth_devset *set)
 {
 	free(set->yes);
@@ -40,29 +42,24 @@ static int put(struct berth_devset *set, uint32_t device, enum berth_tri in)
 }
 
 int berth_devset_match(struct berth_devset *ret, const struct berth_match *match,
-		       const struct berth_facts *facts, size_t nr)
+		       const struct berth_facts *facts, size_t nr, struct berth_factindex *index)
 {
 	struct berth_devset set = { 0 };
-	int r = 0;
+	const uint32_t *suspects = NULL;
+	uint32_t nr_suspects = (uint32_t)nr;
+	int r = index ? berth_factindex_suspects(index, match, &suspects, &nr_suspects) : 0;
 
-	for (size_t i = 0; i < nr && r == 0; i++)
-		r = put(&set, (uint32_t)i, berth_match_eval(match, &facts[i], NULL));
+	r = r > 0 ? 0 : r; /* without suspects: all of them */
+	for (uint32_t i = 0; i < nr_suspects && r == 0; i++) {
+		uint32_t device = suspects ? suspects[i] : i;
+
+		r = put(&set, device, berth_match_eval(match, &facts[device], NULL));
+	}
 	if (r < 0)
 		berth_devset_done(&set);
 	else
 		*ret = set;
 	return r;
-}
-
-/* "any of": a yes stays, an unknown beats a no. */
-static void mark(int8_t *in, const struct berth_devset *set)
-{
-	for (uint32_t i = 0; i < set->nr_yes; i++)
-		in[set->yes[i]] = BERTH_YES;
-	for (uint32_t i = 0; i < set->nr_maybe; i++) {
-		if (in[set->maybe[i]] == BERTH_NO)
-			in[set->maybe[i]] = BERTH_UNKNOWN;
-	}
 }
 
 static enum berth_tri both(enum berth_tri a, enum berth_tri b)
@@ -72,21 +69,85 @@ static enum berth_tri both(enum berth_tri a, enum berth_tri b)
 	return a == BERTH_UNKNOWN || b == BERTH_UNKNOWN ? BERTH_UNKNOWN : BERTH_YES;
 }
 
-int berth_devset_join(struct berth_devset *ret, const struct berth_devset *const *sets, size_t nr,
-		      const struct berth_devset *filter, size_t nr_devices)
+struct place {
+	uint32_t device;
+	enum berth_tri in;
+};
+
+/* By device; of the same one a yes first. */
+static int by_device(const void *va, const void *vb)
 {
-	BERTH_CLEANUP(berth_freep) int8_t *in = calloc(nr_devices + 1, sizeof(*in));
+	const struct place *a = va, *b = vb;
+
+	if (a->device != b->device)
+		return a->device < b->device ? -1 : 1;
+	return b->in - a->in;
+}
+
+/* All that is in any of the sets, each device once: a yes beats an unknown. Return: how many. */
+static size_t unite(struct place *all, const struct berth_devset *const *sets, size_t nr_sets)
+{
+	size_t nr = 0, kept = 0;
+	bool sorted = true;
+
+	for (size_t s = 0; s < nr_sets; s++) {
+		for (uint32_t i = 0; i < sets[s]->nr_yes; i++)
+			all[nr++] = (struct place){ sets[s]->yes[i], BERTH_YES };
+		for (uint32_t i = 0; i < sets[s]->nr_maybe; i++)
+			all[nr++] = (struct place){ sets[s]->maybe[i], BERTH_UNKNOWN };
+	}
+	for (size_t i = 1; i < nr && sorted; i++)
+		sorted = by_device(&all[i - 1], &all[i]) <= 0;
+	if (!sorted)
+		qsort(all, nr, sizeof(*all), by_device);
+	for (size_t i = 0; i < nr; i++) {
+		if (!kept || all[kept - 1].device != all[i].device)
+			all[kept++] = all[i];
+	}
+	return kept;
+}
+
+/* Those of a filter, when it is the smaller one: what any of the sets says about each. */
+static int join_filter(struct berth_devset *ret, const struct berth_devset *const *sets, size_t nr,
+		       const struct berth_devset *filter)
+{
+	struct place *all = malloc(((size_t)filter->nr_yes + filter->nr_maybe + 1) * sizeof(*all));
+	size_t count = all ? unite(all, &filter, 1) : 0;
+	int r = all ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		enum berth_tri in = BERTH_NO;
+
+		for (size_t s = 0; s < nr && in != BERTH_YES; s++) {
+			enum berth_tri one = berth_devset_has(sets[s], all[i].device);
+
+			in = one == BERTH_NO ? in : one;
+		}
+		r = put(ret, all[i].device, both(in, all[i].in));
+	}
+	free(all);
+	return r;
+}
+
+int berth_devset_join(struct berth_devset *ret, const struct berth_devset *const *sets, size_t nr,
+		      const struct berth_devset *filter)
+{
 	struct berth_devset set = { 0 };
-	int r = in ? 0 : -ENOMEM;
+	struct place *all;
+	size_t count = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < nr && r == 0; i++)
-		mark(in, sets[i]);
-	for (size_t i = 0; i < nr_devices && r == 0; i++) {
-		enum berth_tri is = (enum berth_tri)in[i];
-
-		if (is != BERTH_NO && filter)
-			is = both(is, berth_devset_has(filter, (uint32_t)i));
-		r = put(&set, (uint32_t)i, is);
+	if (filter) {
+		r = join_filter(&set, sets, nr, filter);
+	} else {
+		for (size_t s = 0; s < nr; s++)
+			count += (size_t)sets[s]->nr_yes + sets[s]->nr_maybe;
+		all = malloc((count + 1) * sizeof(*all));
+		count = all ? unite(all, sets, nr) : 0;
+		r = all ? 0 : -ENOMEM;
+		for (size_t i = 0; i < count && r == 0; i++)
+			r = put(&set, all[i].device, all[i].in);
+		free(all);
 	}
 	if (r < 0)
 		berth_devset_done(&set);

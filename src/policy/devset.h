@@ -19,12 +19,14 @@ struct berth_devset {
 	uint32_t nr_free; /* of @yes: usable and owned by nobody; kept by the world */
 };
 
-/* Each fills @ret, which the caller empties with berth_devset_done(). Return: 0; -ENOMEM. */
+struct berth_factindex;
+
+/* Each fills @ret, which the caller empties with berth_devset_done(). @index: NULL, or of @facts. Return: 0; -ENOMEM. */
 int berth_devset_match(struct berth_devset *ret, const struct berth_match *match,
-		       const struct berth_facts *facts, size_t nr);
-/* Devices of any of @sets and, unless it is NULL, of @filter as well; @nr_devices: of the host. */
+		       const struct berth_facts *facts, size_t nr, struct berth_factindex *index);
+/* Devices of any of @sets and, unless it is NULL, of @filter as well. */
 int berth_devset_join(struct berth_devset *ret, const struct berth_devset *const *sets, size_t nr,
-		      const struct berth_devset *filter, size_t nr_devices);
+		      const struct berth_devset *filter);
 void berth_devset_done(struct berth_devset *set);
 
 enum berth_tri berth_devset_has(const struct berth_devset *set, uint32_t device);

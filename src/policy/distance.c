@@ -28,7 +28,6 @@ enum berth_distance berth_distance_between(const struct berth_place *a, const st
 /* A path, with how much of it names the set of the device at each level up to PHB. */
 struct entry {
 	const char *path;
-	size_t index;
 	size_t len[BERTH_DISTANCE_PHB + 1];
 	int32_t numa_node;
 };
@@ -55,14 +54,6 @@ static void measure(struct entry *e)
 					      e->len[BERTH_DISTANCE_SELF];
 	e->len[BERTH_DISTANCE_PXB] = nr > 1 ? stops[1] : e->len[BERTH_DISTANCE_SELF];
 	e->len[BERTH_DISTANCE_PHB] = nr ? stops[0] : (size_t)(end - e->path);
-}
-
-static int by_path(const void *va, const void *vb)
-{
-	const struct entry *a = va, *b = vb;
-	int c = a->path && b->path ? strcmp(a->path, b->path) : !a->path - !b->path;
-
-	return c ? c : (a->index > b->index) - (a->index < b->index);
 }
 
 /* --- beginnings of paths, numbered --- */
@@ -121,7 +112,7 @@ static struct prefix *table_at(struct table *t, const char *text, size_t len)
 	return &t->slots[i];
 }
 
-/* A set has the number of its first member in the order of paths. */
+/* A set has the number of its first member. */
 static uint32_t set_of(struct table *t, const struct entry *e, size_t number, int level)
 {
 	struct prefix *p;
@@ -148,7 +139,7 @@ static void join_nodes(struct table *bridges, const struct entry *e, size_t nr,
 	size_t nr_nodes = 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct berth_place *at = &places[e[i].index];
+		struct berth_place *at = &places[i];
 		uint32_t bridge = at->sets[BERTH_DISTANCE_PHB];
 		int32_t number = BERTH_FACT_UNKNOWN;
 		size_t n = 0;
@@ -177,7 +168,7 @@ static int place_all(const struct entry *e, size_t nr, struct berth_place *place
 	for (int level = 0; level <= BERTH_DISTANCE_PHB; level++) {
 		table_clear(&t);
 		for (size_t i = 0; i < nr; i++)
-			places[e[i].index].sets[level] = set_of(&t, &e[i], i, level);
+			places[i].sets[level] = set_of(&t, &e[i], i, level);
 	}
 	join_nodes(&t, e, nr, places, nodes);
 	return 0;
@@ -193,13 +184,10 @@ int berth_distance_places(const struct berth_location *at, size_t nr, struct ber
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < nr; i++) {
-		e[i] = (struct entry){ .path = at[i].path,
-				       .index = i,
-				       .numa_node = at[i].numa_node };
+		e[i] = (struct entry){ .path = at[i].path, .numa_node = at[i].numa_node };
 		if (at[i].path)
 			measure(&e[i]);
 	}
-	qsort(e, nr, sizeof(*e), by_path);
 	if (place_all(e, nr, places) < 0) {
 		free(places);
 		return -ENOMEM;

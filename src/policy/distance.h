@@ -48,7 +48,7 @@ struct berth_location {
 /**
  * berth_distance_places() - the places of all devices of a host
  * @at: in any order; where the devices of one host bridge disagree about their node, the node of the bridge is unknown
- * @ret: owned by the caller (free); as many as @at, numbered in order of the paths, whatever the order of @at
+ * @ret: owned by the caller (free); as many as @at; numbers of sets are indexes into it
  *
  * Return: 0; -ENOMEM.
  */

@@ -12,9 +12,12 @@ void berth_plan_free(struct berth_plan *plan)
 {
 	if (!plan)
 		return;
-	for (size_t i = 0; i < plan->nr; i++)
+	for (size_t i = 0; i < plan->nr; i++) {
 		berth_claim_answer_done(&plan->answers[i]);
+		berth_shortage_done(&plan->shortages[i]);
+	}
 	free(plan->answers);
+	free(plan->shortages);
 	berth_candidates_free(plan->candidates);
 	berth_layout_free(plan->layout);
 	free(plan);
@@ -44,7 +47,9 @@ static int serve(struct berth_plan *plan, size_t index, struct berth_err *err)
 			berth_claim_answer_done(answer);
 			*answer = other;
 		}
-		r = r == BERTH_ABSENT ? 0 : r;
+		if (r == BERTH_ABSENT)
+			r = berth_shortage_find(plan->candidates, answer,
+						&plan->shortages[plan->nr - 1]);
 	}
 	if (r == -E2BIG)
 		return berth_err_set(
@@ -91,7 +96,8 @@ int berth_plan_new(struct berth_plan **ret, struct berth_world *world, const cha
 			err, BERTH_ABSENT,
 			"the policy has no claim of VM %s; 'berth policy plan' lists all", only);
 	plan->answers = calloc(world->policy->nr_claims + 1, sizeof(*plan->answers));
-	r = plan->answers ? berth_layout_new(&plan->layout, world) : -ENOMEM;
+	plan->shortages = calloc(world->policy->nr_claims + 1, sizeof(*plan->shortages));
+	r = plan->answers && plan->shortages ? berth_layout_new(&plan->layout, world) : -ENOMEM;
 	if (r == 0)
 		r = berth_candidates_new(&plan->candidates, plan->layout);
 	if (r < 0)

@@ -6,11 +6,13 @@
 #define BERTH_POLICY_PLAN_H
 
 #include "policy/claim.h"
+#include "policy/shortage.h"
 
 struct berth_plan {
 	struct berth_layout *layout;	     /* owned */
 	struct berth_candidates *candidates; /* owned */
 	struct berth_claim_answer *answers;  /* owned; in the order in which claims were served */
+	struct berth_shortage *shortages;    /* owned; of each that is not met; else empty */
 	size_t nr;
 };
 

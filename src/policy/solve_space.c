@@ -12,18 +12,31 @@
 
 struct berth_space_chunk {
 	struct berth_space_chunk *next;
+	size_t used, size;
 	max_align_t data[];
 };
 
+/* What most claims need fits into one. */
+#define CHUNK 32768
+
 void *berth_space_grab(struct berth_space *space, size_t nr, size_t size)
 {
-	struct berth_space_chunk *chunk = calloc(1, sizeof(*chunk) + (nr + 1) * size);
+	size_t need = ((nr + 1) * size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	struct berth_space_chunk *chunk = space->memory;
+	void *got;
 
-	if (!chunk)
-		return NULL;
-	chunk->next = space->memory;
-	space->memory = chunk;
-	return chunk->data;
+	if (!chunk || chunk->size - chunk->used < need) {
+		size_t room = need > CHUNK ? need : CHUNK;
+
+		chunk = malloc(sizeof(*chunk) + room);
+		if (!chunk)
+			return NULL;
+		*chunk = (struct berth_space_chunk){ .next = space->memory, .size = room };
+		space->memory = chunk;
+	}
+	got = (char *)chunk->data + chunk->used;
+	chunk->used += need;
+	return memset(got, 0, need);
 }
 
 void berth_space_done(struct berth_space *space)

@@ -79,7 +79,7 @@ uint32_t berth_vote_withheld(const struct berth_world *world, uint32_t rule,
 	const uint32_t *on = berth_world_rules_on(world, berth_world_rule_set(world, rule), &nr);
 
 	for (uint32_t i = 0; i < nr; i++) {
-		if (subject->fits[on[i]] == BERTH_NO &&
+		if (berth_world_fits(world, subject, on[i]) == BERTH_NO &&
 		    berth_rule_weigh(&rules[on[i]], &rules[rule]) >= 0)
 			sum += berth_world_withheld(world, on[i]);
 	}
@@ -109,7 +109,7 @@ static enum berth_vote vote_of_reserve(const struct berth_world *w, uint32_t rul
 				       const struct berth_subject *subject, enum berth_tri in)
 {
 	const struct berth_rule *r = &w->policy->rules[rule];
-	enum berth_tri vm = (enum berth_tri)subject->fits[rule];
+	enum berth_tri vm = berth_world_fits(w, subject, rule);
 	bool own = is_own(w, device, subject);
 
 	if (vm == BERTH_YES && in == BERTH_YES)
@@ -127,7 +127,7 @@ static enum berth_vote vote_of(const struct berth_world *w, uint32_t rule, uint3
 			       const struct berth_subject *subject, enum berth_tri in)
 {
 	const struct berth_rule *r = &w->policy->rules[rule];
-	enum berth_tri vm = (enum berth_tri)subject->fits[rule];
+	enum berth_tri vm = berth_world_fits(w, subject, rule);
 	bool yes = vm == BERTH_YES && in == BERTH_YES;
 
 	if (in == BERTH_NO || !berth_world_rule_speaks(w, r))
@@ -212,7 +212,7 @@ static void note(const struct berth_world *w, uint32_t rule, uint32_t device,
 							  .name = r->name,
 							  .effect = berth_effect_name(r->effect),
 							  .origin = &r->origin,
-							  .vm = (enum berth_tri)subject->fits[rule],
+							  .vm = berth_world_fits(w, subject, rule),
 							  .device = in,
 							  .term = term,
 							  .vote = vote,

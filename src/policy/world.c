@@ -161,6 +161,9 @@ uint32_t berth_world_tenant_of(const struct berth_world *world, const char *vm)
 	return BERTH_WORLD_NONE;
 }
 
+/* In berth_subject.fits: no value of enum berth_tri. */
+#define NOT_ASKED 2
+
 static enum berth_tri rule_fits(const struct berth_policy *p, const struct berth_rule *rule,
 				const char *vm, uint32_t tenant)
 {
@@ -303,10 +306,17 @@ const struct berth_subject *berth_world_subject(struct berth_world *world, const
 	s->vm = name;
 	world->index->has_subject = true;
 	find_tenants(world, s);
-	for (size_t i = 0; i < world->policy->nr_rules; i++)
-		s->fits[i] = (int8_t)rule_fits(world->policy, &world->policy->rules[i], s->vm,
-					       s->tenant);
+	memset(s->fits, NOT_ASKED, world->policy->nr_rules);
 	return s;
+}
+
+enum berth_tri berth_world_fits(const struct berth_world *world, const struct berth_subject *s,
+				size_t rule)
+{
+	if (s->fits[rule] == NOT_ASKED)
+		s->fits[rule] = (int8_t)rule_fits(world->policy, &world->policy->rules[rule], s->vm,
+						  s->tenant);
+	return (enum berth_tri)s->fits[rule];
 }
 
 /* --- life --- */

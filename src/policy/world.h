@@ -141,11 +141,15 @@ struct berth_subject {
 	char *vm;	   /* owned; NULL: any VM */
 	uint32_t tenant;   /* into policy->tenants; BERTH_WORLD_NONE: of none */
 	uint32_t tenant_2; /* a second one, which is a mistake in the policy; or BERTH_WORLD_NONE */
-	int8_t *fits;	   /* owned; enum berth_tri for each rule: is it about this VM? */
+	int8_t *fits;	   /* owned; of each rule, once somebody asked: see berth_world_fits() */
 };
 
 /* @vm: NULL for any; then rules about certain VMs are BERTH_UNKNOWN. The world keeps the last one. Return: NULL: no memory. */
 const struct berth_subject *berth_world_subject(struct berth_world *world, const char *vm);
+
+/* Is the rule about the VM? Worked out when first asked for. */
+enum berth_tri berth_world_fits(const struct berth_world *world,
+				const struct berth_subject *subject, size_t rule);
 
 /* The tenant that a VM belongs to; BERTH_WORLD_NONE: none. */
 uint32_t berth_world_tenant_of(const struct berth_world *world, const char *vm);

@@ -7,6 +7,8 @@
 
 #include "policy/world.h"
 
+struct berth_factindex;
+
 /* Which of some entries speak of a set: those of set s are items[first[s]] … items[first[s + 1]]. */
 struct speakers {
 	uint32_t *first, *items; /* owned */
@@ -17,6 +19,7 @@ struct berth_world_index {
 	uint32_t first_class, first_pool, first_protect;
 	uint32_t *rule_set, *taint_set; /* owned */
 	struct speakers rules, taints;
+	struct berth_factindex *facts;	  /* owned; only while sets are built */
 	uint32_t *request_set;		  /* owned; of all claims in a row */
 	uint32_t *first_request;	  /* owned; of each claim, in request_set */
 	uint32_t *first_quota;		  /* owned; of each tenant, in the arrays below */

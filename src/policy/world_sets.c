@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/factindex.h"
+
 uint32_t berth_world_device_set(const struct berth_world *world, size_t entry)
 {
 	(void)world;
@@ -70,7 +72,7 @@ static size_t count_names(char **names)
 
 static int add_match(struct berth_world *w, const struct berth_match *match)
 {
-	int r = berth_devset_match(&w->sets[w->nr_sets], match, w->facts, w->nr);
+	int r = berth_devset_match(&w->sets[w->nr_sets], match, w->facts, w->nr, w->index->facts);
 
 	w->nr_sets += r == 0;
 	return r;
@@ -91,7 +93,7 @@ static int add_join(struct berth_world *w, enum berth_resource kind, char **name
 	for (size_t i = 0; i < nr_classes; i++)
 		sets[nr_names + i] =
 			&w->sets[berth_world_named_set(w, BERTH_RESOURCE_CLASS, classes[i])];
-	r = berth_devset_join(&w->sets[w->nr_sets], sets, nr_names + nr_classes, filter, w->nr);
+	r = berth_devset_join(&w->sets[w->nr_sets], sets, nr_names + nr_classes, filter);
 	free(sets);
 	w->nr_sets += r == 0;
 	return r;
@@ -103,7 +105,7 @@ static int add_pool(struct berth_world *w, const struct berth_pool_entry *pool)
 	int r = 0;
 
 	if (pool->match)
-		r = berth_devset_match(&filter, pool->match, w->facts, w->nr);
+		r = berth_devset_match(&filter, pool->match, w->facts, w->nr, w->index->facts);
 	if (r == 0)
 		r = add_join(w, BERTH_RESOURCE_DEVICE, pool->devices, pool->classes,
 			     pool->match ? &filter : NULL);
@@ -280,8 +282,12 @@ int berth_world_build_sets(struct berth_world *world)
 {
 	struct berth_world_index *x = world->index;
 	const struct berth_policy *p = world->policy;
-	int r = build_sets(world);
+	int r = berth_factindex_new(&x->facts, world->facts, world->nr);
 
+	if (r == 0)
+		r = build_sets(world);
+	berth_factindex_free(x->facts);
+	x->facts = NULL;
 	if (r == 0)
 		r = build_memberships(world);
 	if (r == 0)

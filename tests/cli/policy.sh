@@ -114,9 +114,29 @@ expect "another card than expected" 0 "^refused: IDENTITY_CHANGED: 0000:02:00.0 
     policy explain 02:00.0 --vm ml-1
 expect "check warns about it" 0 "^ok: " "warning: 0000:02:00.0 is where policy expects device \"nic\"" policy check
 
+cat >"$tmp/etc/policy.d/20-claims.json" <<'END'
+{ "version": 1, "pools": [ { "name": "p", "class": "gpu" } ],
+  "claims": [ { "vm": "ml-1", "priority": 5, "requests": [ { "name": "card", "pool": "p" } ] },
+              { "vm": "ml-2", "requests": [ { "name": "card", "class": "gpu" } ] },
+              { "vm": "t1", "requests": [ { "name": "card", "class": "gpu", "count": 2 } ] } ] }
+END
+expect "plan: what a claim gets" 0 "^ml-1 *5 met  *ml-1 gets 0000:01:00.0" "" policy plan
+expect "plan: what is missing, and why" 0 "ml-2 wants 1 of \"card\", and may have 0 of 1, 1 OWNED" "" policy plan
+expect "plan: what is left" 0 "^p  *1  *0$" "" policy plan
+expect "plan as JSON" 0 '"outcome": "met"' "" policy plan --json
+json_ok "which is JSON"
+expect "plan of a file" 1 "" "20-claims.json:1:28: /pools/0: there is no class \"gpu\"" policy plan "$tmp/etc/policy.d/20-claims.json"
+expect "plan for one VM" 0 "^t1 .*t1 wants 2 of \"card\", and may have 0 of 1, 1 NO_RULE_ALLOWS" "" policy plan --vm t1
+expect "a VM without a claim" 1 "" "the policy has no claim of VM x" policy plan --vm x
+expect "explain a claim: every candidate" 0 "^card  *0000:01:00.0 yes  *[0-9]* of [0-9]* RULE_ALLOWS" "" policy explain --vm ml-1
+expect "explain a claim: the nearest miss" 0 "^what would help: run 'berth release --vm ml-1'" "" policy explain --vm ml-2
+expect "explain a claim as JSON" 0 '"candidates"' "" policy explain --vm ml-2 --json
+json_ok "which is JSON"
+expect "plan changes nothing" 0 "no VM owns any device" "" status
+
 expect "an unknown name gets a hint" 1 "" "there is no device \"nik\" in the policy; did you mean \"nic\"" policy explain nik
 expect "a malformed BDF is a usage error" 2 "" "'01:00.0x' is not a PCI address" policy explain 01:00.0x
-expect "no subverb" 2 "" "check, show or explain" policy
+expect "no subverb" 2 "" "check, show, explain or plan" policy
 expect "unknown subverb" 2 "" "there is no 'policy sow'" policy sow
 expect "unknown option" 2 "" "there is no option --fast" policy check --fast
 expect "explain without anything" 2 "" "explain needs a device" policy explain
