@@ -113,8 +113,9 @@ static void names_host_bridges_as_firmware_does(void **state)
 			snprintf(path, sizeof(path), "%s/uid", dir);
 			host_tree_file(t, path, "%s\n", rows[i].uid);
 		}
-		berth_devpath_bridge_name(host_tree_host(t), "devices/pci0000:00", name,
-					  sizeof(name));
+		assert_int_equal(berth_devpath_bridge_name(host_tree_host(t), "devices/pci0000:00",
+							   name, sizeof(name)),
+				 0);
 		assert_string_equal(name, rows[i].want);
 		host_tree_free(t);
 	}

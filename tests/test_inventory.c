@@ -2,8 +2,10 @@
 #include "tests/cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -374,6 +376,38 @@ static void a_function_that_goes_away_is_left_out(void **state)
 	assert_int_equal(w->inv->nr, BERTH_ARRAY_SIZE(fns));
 }
 
+/* A folder opens and does not read, as little as a file on a broken device: what is there is not to be taken for gone. */
+static void a_fact_that_cannot_be_read_is_an_error_and_not_a_no(void **state)
+{
+	static const char *const facts[] = {
+		"bus/pci/devices/0000:02:10.0/uevent",
+		"bus/pci/devices/0000:02:10.0/driver_override",
+		"bus/pci/devices/0000:02:10.0/physfn",
+		"bus/pci/devices/0000:02:00.0/sriov_totalvfs",
+		"bus/pci/devices/0000:02:00.0/sriov_numvfs",
+		"bus/pci/devices/0000:02:00.0/virtfn1",
+		"devices/pci0000:00/firmware_node/hid",
+		"devices/pci0000:00/firmware_node/uid",
+	};
+	struct world *w = *state;
+	int sys = host_tree_host(w->tree)->sys_fd;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(facts); i++) {
+		struct berth_err err = BERTH_ERR_INIT;
+		struct berth_inventory *inv = NULL;
+
+		assert_int_equal(renameat(sys, facts[i], sys, "away"), 0);
+		assert_int_equal(mkdirat(sys, facts[i], 0755), 0);
+		if (berth_inventory_read(&inv, host_tree_host(w->tree), &err) >= 0)
+			fail_msg("%s was passed over", facts[i]);
+		assert_null(inv);
+		assert_int_not_equal(err.code, 0);
+		assert_int_equal(unlinkat(sys, facts[i], AT_REMOVEDIR), 0);
+		assert_int_equal(renameat(sys, "away", sys, facts[i]), 0);
+	}
+	read_again(w);
+}
+
 /* In a child: what libpci holds when it gives up is lost on purpose, and would count as a leak here. */
 static void a_name_that_libpci_cannot_read_is_an_error_not_an_exit(void **state)
 {
@@ -427,6 +461,7 @@ int main(void)
 		IN_WORLD(walks_a_group),
 		IN_WORLD(knows_what_people_pass_through),
 		IN_WORLD(a_function_that_goes_away_is_left_out),
+		IN_WORLD(a_fact_that_cannot_be_read_is_an_error_and_not_a_no),
 		IN_WORLD(a_name_that_libpci_cannot_read_is_an_error_not_an_exit),
 		cmocka_unit_test_setup_teardown(a_machine_without_pci_has_an_empty_inventory,
 						make_empty, drop_world),

@@ -16,30 +16,52 @@ static char *env_or(const char *name, const char *fallback)
 	return strdup(value && *value ? value : fallback);
 }
 
-static int open_below(const char *root, const char *name)
+/* *ret: -1 when there is none. Return: 0; -errno it is there and cannot be opened. */
+static int open_below(const char *root, const char *name, int *ret, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_freep) char *path = NULL;
 
+	*ret = -1;
 	if (asprintf(&path, "%s/%s", root, name) < 0)
-		return -1;
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	*ret = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*ret < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+		return berth_err_set(err, -errno, "%s: %s", path, strerror(errno));
+	return 0;
 }
 
-static char *read_boot_id(const struct berth_host *host)
+/* "" when there is none: with a wrong one everything would look like before the last boot. */
+static int read_boot_id(struct berth_host *host, struct berth_err *err)
 {
-	char *text;
+	char *text = NULL;
+	int r = host->proc_fd < 0 ? -ENOENT :
+				    berth_read_file(host->proc_fd, "sys/kernel/random/boot_id", 128,
+						    &text, NULL);
 
-	if (host->proc_fd < 0 ||
-	    berth_read_file(host->proc_fd, "sys/kernel/random/boot_id", 128, &text, NULL) < 0)
-		return strdup("");
-	text[strcspn(text, "\n")] = '\0';
-	return text;
+	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EACCES)
+		return berth_err_set(err, r, "/proc/sys/kernel/random/boot_id: %s", strerror(-r));
+	host->boot_id = r < 0 ? strdup("") : text;
+	if (host->boot_id)
+		host->boot_id[strcspn(host->boot_id, "\n")] = '\0';
+	return 0;
+}
+
+static int open_folders(struct berth_host *host, const char *root, struct berth_err *err)
+{
+	int r = open_below(root, "sys", &host->sys_fd, err);
+
+	if (r == 0)
+		r = open_below(root, "proc", &host->proc_fd, err);
+	if (r == 0)
+		r = open_below(root, "dev", &host->dev_fd, err);
+	return r == 0 ? read_boot_id(host, err) : r;
 }
 
 int berth_host_open(struct berth_host **ret, const char *root, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_host_closep) struct berth_host *host = NULL;
 	struct stat st;
+	int r;
 
 	if (!root)
 		root = getenv("BERTH_ROOT");
@@ -52,15 +74,15 @@ int berth_host_open(struct berth_host **ret, const char *root, struct berth_err 
 	host = calloc(1, sizeof(*host));
 	if (!host)
 		return berth_err_set(err, -ENOMEM, "out of memory");
-	host->sys_fd = open_below(root, "sys");
-	host->proc_fd = open_below(root, "proc");
-	host->dev_fd = open_below(root, "dev");
+	host->sys_fd = host->proc_fd = host->dev_fd = -1;
+	r = open_folders(host, root, err);
+	if (r < 0)
+		return r;
 	host->root = strdup(root);
 	host->lib = env_or("BERTH_LIB", BERTH_LIBDIR);
 	host->etc = env_or("BERTH_ETC", "/etc/berth");
 	host->state = env_or("BERTH_STATE", "/var/lib/berth");
 	host->run = env_or("BERTH_RUN", "/run/berth");
-	host->boot_id = read_boot_id(host);
 	if (!host->root || !host->lib || !host->etc || !host->state || !host->run || !host->boot_id)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	*ret = BERTH_TAKE_PTR(host);

@@ -34,7 +34,8 @@ struct berth_host {
  * The files of Berth itself are at $BERTH_LIB, $BERTH_ETC, $BERTH_STATE and $BERTH_RUN, with the defaults named above; they are not
  * created here and not below @root.
  *
- * Return: 0; -ENOMEM; -ENOTDIR or -ENOENT when @root is not a directory.
+ * Return: 0; -ENOMEM; -ENOTDIR or -ENOENT when @root is not a directory; -errno one of the three folders or the boot id
+ * is there and cannot be read.
  */
 int berth_host_open(struct berth_host **ret, const char *root, struct berth_err *err);
 void berth_host_close(struct berth_host *host);

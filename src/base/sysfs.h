@@ -8,6 +8,7 @@
 #ifndef BERTH_BASE_SYSFS_H
 #define BERTH_BASE_SYSFS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,15 @@ int berth_sysfs_read_i64(const struct berth_host *host, int64_t *ret, const char
 /* Last component of a symbolic link's target ("…/driver" → "igb"). Return: length, -ENOENT, -errno. */
 int berth_sysfs_link_name(const struct berth_host *host, char *buf, size_t size, const char *fmt,
 			  ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Does @r say that the attribute or its device is not there, which is an answer? Every other error (-EIO, -ENOMEM, -EINTR …)
+ * says that nobody knows, and must not be taken for "no".
+ */
+static inline bool berth_sysfs_is_absent(int r)
+{
+	return r == -ENOENT || r == -ENODEV || r == -ENOTDIR;
+}
 
 bool berth_sysfs_exists(const struct berth_host *host, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -55,8 +55,12 @@ bool berth_process_lives(const struct berth_host *host, pid_t pid, uint64_t star
 	uint64_t now;
 	char state;
 
-	return read_stat(host, pid, &state, &now) == 0 && now == start && state != 'Z' &&
-	       state != 'X';
+	int r = read_stat(host, pid, &state, &now);
+
+	/* Only a process that is certainly gone may lose its devices. */
+	if (r < 0)
+		return r != -ESRCH;
+	return now == start && state != 'Z' && state != 'X';
 }
 
 char *berth_process_name(const struct berth_host *host, pid_t pid, char buf[static 32])
@@ -87,26 +91,41 @@ static void free_nodes(char **nodes)
 		free(nodes[i]);
 }
 
-static void find_nodes(const struct berth_host *host, int group, char *nodes[static MAX_NODES + 1])
+/* Return: 0; -errno. */
+static int find_cdevs(const struct berth_host *host, const char *function,
+		      char *nodes[static MAX_NODES + 1], size_t *nr)
+{
+	BERTH_CLEANUP(berth_freep) char **cdevs = NULL;
+	int r = berth_sysfs_list(host, &cdevs, NULL, "bus/pci/devices/%s/vfio-dev", function);
+
+	if (r < 0)
+		return berth_sysfs_is_absent(r) ? 0 : r;
+	for (char **c = cdevs; *c && *nr < MAX_NODES; c++, (*nr)++) {
+		if (asprintf(&nodes[*nr], "%s/dev/vfio/devices/%s", host->root, *c) < 0) {
+			nodes[*nr] = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int find_nodes(const struct berth_host *host, int group, char *nodes[static MAX_NODES + 1])
 {
 	BERTH_CLEANUP(berth_freep) char **functions = NULL;
-	size_t nr = 0;
+	size_t nr = 1;
+	int r;
 
 	memset(nodes, 0, (MAX_NODES + 1) * sizeof(*nodes));
-	if (asprintf(&nodes[nr], "%s/dev/vfio/%d", host->root, group) > 0)
-		nr++;
-	if (berth_sysfs_list(host, &functions, NULL, "kernel/iommu_groups/%d/devices", group) < 0)
-		return;
-	for (char **f = functions; *f; f++) {
-		BERTH_CLEANUP(berth_freep) char **cdevs = NULL;
-
-		if (berth_sysfs_list(host, &cdevs, NULL, "bus/pci/devices/%s/vfio-dev", *f) < 0)
-			continue;
-		for (char **c = cdevs; *c && nr < MAX_NODES; c++)
-			if (asprintf(&nodes[nr], "%s/dev/vfio/devices/%s", host->root, *c) > 0)
-				nr++;
+	if (asprintf(&nodes[0], "%s/dev/vfio/%d", host->root, group) < 0) {
+		nodes[0] = NULL;
+		return -ENOMEM;
 	}
-	nodes[nr] = NULL;
+	r = berth_sysfs_list(host, &functions, NULL, "kernel/iommu_groups/%d/devices", group);
+	if (r < 0)
+		return berth_sysfs_is_absent(r) ? 0 : r;
+	for (char **f = functions; *f && r == 0; f++)
+		r = find_cdevs(host, *f, nodes, &nr);
+	return r;
 }
 
 static bool is_one_of(const char *target, char *const *nodes)
@@ -117,56 +136,90 @@ static bool is_one_of(const char *target, char *const *nodes)
 	return false;
 }
 
-/* Is one of the process's descriptors one of @nodes? */
-static bool has_open(int proc_fd, const char *pid, char *const *nodes)
+/* It ended meanwhile, or is none of this user's business. */
+static int not_ours(int error)
 {
-	char path[32 + NAME_MAX], target[PATH_MAX];
+	return error == ENOENT || error == ESRCH || error == EACCES || error == EPERM ? 0 : -error;
+}
+
+/* Is one of the descriptors in @dir one of @nodes? Return: 1; 0; -errno. */
+static int search(DIR *dir, char *const *nodes)
+{
+	char target[PATH_MAX];
 	struct dirent *e;
-	bool found = false;
-	DIR *dir;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/fd", pid);
-	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		berth_closep(&fd);
-		return false;
-	}
-	while (!found && (e = readdir(dir))) {
-		ssize_t n = readlinkat(fd, e->d_name, target, sizeof(target) - 1);
+	while ((errno = 0, e = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
 
+		if (n < 0 && errno != EINVAL && not_ours(errno)) /* EINVAL: "." and ".." */
+			return -errno;
 		if (n < 0)
 			continue;
 		target[n] = '\0';
-		found = is_one_of(target, nodes);
+		if (is_one_of(target, nodes))
+			return 1;
 	}
+	return errno ? not_ours(errno) : 0;
+}
+
+/* Is one of the process's descriptors one of @nodes? Return: 1; 0; -errno. */
+static int has_open(int proc_fd, const char *pid, char *const *nodes)
+{
+	char path[32 + NAME_MAX];
+	DIR *dir;
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s/fd", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return not_ours(errno);
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = search(dir, nodes);
 	closedir(dir);
-	return found;
+	return r;
+}
+
+/* The first process of @proc that holds one of @nodes. Return: its pid; 0; -errno. */
+static pid_t find_holder(DIR *proc, char *const *nodes, pid_t except)
+{
+	struct dirent *e;
+
+	while ((errno = 0, e = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		int r = pid > 0 && pid != except ? has_open(dirfd(proc), e->d_name, nodes) : 0;
+
+		if (r)
+			return r < 0 ? r : pid;
+	}
+	return -errno;
 }
 
 pid_t berth_process_holding(const struct berth_host *host, int group, pid_t except)
 {
 	char *nodes[MAX_NODES + 1];
-	struct dirent *e;
-	pid_t found = 0;
+	pid_t found;
 	DIR *dir;
 	int fd;
 
-	fd = host->proc_fd < 0 ? -1 :
-				 openat(host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		berth_closep(&fd);
+	if (host->proc_fd < 0)
 		return 0;
+	fd = openat(host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		found = -errno;
+		close(fd);
+		return found;
 	}
-	find_nodes(host, group, nodes);
-	while (!found && (e = readdir(dir))) {
-		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-
-		if (pid > 0 && pid != except && has_open(fd, e->d_name, nodes))
-			found = pid;
-	}
+	found = find_nodes(host, group, nodes);
+	if (found == 0)
+		found = find_holder(dir, nodes, except);
 	closedir(dir);
 	free_nodes(nodes);
 	return found;

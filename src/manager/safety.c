@@ -226,7 +226,11 @@ static void check_external(const struct berth_manager *m, const struct berth_uni
 	char name[32];
 	pid_t pid = unit->group < 0 ? 0 : berth_process_holding(m->host, unit->group, 0);
 
-	if (pid)
+	if (pid < 0)
+		found(f, BERTH_SAFETY_EXTERNAL, unit->members[0].dev->bdf,
+		      "%s: who has group %d open cannot be found out: %s",
+		      BERTH_BDF_STR(unit->members[0].dev->bdf), unit->group, strerror(-pid));
+	else if (pid)
 		found(f, BERTH_SAFETY_EXTERNAL, unit->members[0].dev->bdf,
 		      "%s: group %d is open in process %d (%s), which did not get it from berth",
 		      BERTH_BDF_STR(unit->members[0].dev->bdf), unit->group, (int)pid,

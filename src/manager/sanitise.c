@@ -39,6 +39,10 @@ int berth_sanitise_wait_closed(struct berth_manager *m, const struct berth_assig
 		pid = berth_process_holding(m->host, group, 0);
 		if (!pid)
 			return 0;
+		if (pid < 0)
+			return berth_err_set(err, pid,
+					     "%s: who has group %d open cannot be found out: %s",
+					     a->members[0].bdf, group, strerror(-pid));
 		if (waited >= deadline_ms)
 			break;
 		nanosleep(&nap, NULL);

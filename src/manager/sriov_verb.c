@@ -19,9 +19,9 @@
 #include "manager/process.h"
 #include "manager/report.h"
 #include "manager/resolve.h"
-#include "policy/lookup.h"
 #include "policy/journal.h"
 #include "policy/ledger.h"
+#include "policy/lookup.h"
 #include "vfio/bind.h"
 #include "vfio/inuse.h"
 #include "vfio/inventory.h"
@@ -96,8 +96,11 @@ static int refuse_open(struct berth_manager *m, const struct berth_device *vf,
 	if (vf->iommu_group < 0)
 		return 0;
 	pid = berth_process_holding(m->host, vf->iommu_group, 0);
-	if (pid <= 0)
+	if (pid == 0)
 		return 0;
+	if (pid < 0)
+		return berth_err_set(err, pid, "%s: who has group %d open cannot be found out: %s",
+				     BERTH_BDF_STR(vf->bdf), vf->iommu_group, strerror(-pid));
 	return berth_err_set(err, BERTH_REFUSED,
 			     "%s (group %d) is in use by process %d (%s); end it first",
 			     BERTH_BDF_STR(vf->bdf), vf->iommu_group, (int)pid,

@@ -161,6 +161,8 @@ static int add_external(struct berth_manager *m, const struct berth_assignment_l
 			row->holder = dev->iommu_group < 0 ?
 					      0 :
 					      berth_process_holding(m->host, dev->iommu_group, 0);
+			if (row->holder < 0) /* who it is remains open */
+				row->holder = 0;
 			if (row->holder)
 				berth_process_name(m->host, row->holder, row->holder_name);
 			snprintf(row->note, sizeof(row->note), "%s",

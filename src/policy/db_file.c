@@ -166,6 +166,10 @@ static int quick_check(struct berth_db *db, const char *pragma, struct berth_err
 		r = berth_stmt_step(stmt, err);
 	if (r <= 0)
 		return r;
+	/* SQLite reports a page that it could not read among those that are damaged; to move the file aside would be wrong. */
+	if (strstr(berth_stmt_text(stmt, 0), "unable to get the page"))
+		return berth_err_set(err, -EIO, "%s %s: reading it failed; try again",
+				     db->format->noun, db->file);
 	return strcmp(berth_stmt_text(stmt, 0), "ok") ?
 		       berth_db_damaged(db, err, berth_stmt_text(stmt, 0)) :
 		       0;

@@ -71,21 +71,27 @@ static void format_hid_uid(char *buf, size_t size, const char *hid, const char *
 		snprintf(buf, size, "%s:%02lx", hid, number);
 }
 
-void berth_devpath_bridge_name(const struct berth_host *host, const char *bridge, char *buf,
-			       size_t size)
+int berth_devpath_bridge_name(const struct berth_host *host, const char *bridge, char *buf,
+			      size_t size)
 {
 	const char *slash = strrchr(bridge, '/');
 	char hid[32], uid[64];
+	int r = berth_sysfs_read(host, hid, sizeof(hid), "%s/firmware_node/hid", bridge);
 
-	if (berth_sysfs_read(host, hid, sizeof(hid), "%s/firmware_node/hid", bridge) > 0 &&
-	    berth_sysfs_read(host, uid, sizeof(uid), "%s/firmware_node/uid", bridge) > 0 &&
-	    !strpbrk(uid, "/# \t")) {
+	if (r > 0)
+		r = berth_sysfs_read(host, uid, sizeof(uid), "%s/firmware_node/uid", bridge);
+	if (r > 0 && !strpbrk(uid, "/# \t")) {
 		format_hid_uid(buf, size, hid, uid);
-		return;
+		return 0;
 	}
-	if (berth_sysfs_link_name(host, buf, size, "%s/firmware_node", bridge) > 0)
-		return;
+	if (r >= 0 || berth_sysfs_is_absent(r))
+		r = berth_sysfs_link_name(host, buf, size, "%s/firmware_node", bridge);
+	if (r > 0)
+		return 0;
+	if (r < 0 && !berth_sysfs_is_absent(r))
+		return r;
 	snprintf(buf, size, "%s", slash ? slash + 1 : bridge);
+	return 0;
 }
 
 bool berth_devpath_format(const struct berth_devpath *path, const char *bridge_name, char *buf,

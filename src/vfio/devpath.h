@@ -31,9 +31,11 @@ bool berth_devpath_parse(const char *link, struct berth_devpath *ret);
 /*
  * How firmware names a host bridge: ACPI "_HID:_UID" ("PNP0A08:00", a number as two hex digits), else the name of its
  * firmware node, else the kernel's "pciDDDD:BB". @bridge is berth_devpath.bridge.
+ *
+ * Return: 0; -errno one of them is there and cannot be read: no name rather than another one than yesterday's.
  */
-void berth_devpath_bridge_name(const struct berth_host *host, const char *bridge, char *buf,
-			       size_t size);
+int berth_devpath_bridge_name(const struct berth_host *host, const char *bridge, char *buf,
+			      size_t size);
 
 /* "PNP0A08:00/1c.0/00.0" into @buf. Return: false when it does not fit. */
 bool berth_devpath_format(const struct berth_devpath *path, const char *bridge_name, char *buf,

@@ -52,14 +52,24 @@ static char *uevent_dup(const char *text, const char *key)
 	return value ? strndup(value, strcspn(value, "\n")) : strdup("");
 }
 
-/* One read for six facts. Return: 0; -ENODEV the function went away. */
-static int read_uevent(struct berth_device *dev, const struct berth_host *host, const char *bdf)
+/* A fact that others decide by: there, not there, or an error. What cannot be read is not a device without it. */
+static int unreadable(int r, const char *name, struct berth_err *err)
+{
+	if (r >= 0 || berth_sysfs_is_absent(r))
+		return 0;
+	return berth_err_set(err, r, "%s: %s", name, strerror(-r));
+}
+
+/* One read for six facts. Return: 0; -ENODEV the function went away; -errno. */
+static int read_uevent(struct berth_device *dev, const struct berth_host *host, const char *bdf,
+		       struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_freep) char *driver = NULL;
 	char text[1024];
+	int r = berth_sysfs_read(host, text, sizeof(text), DEVICES "/%s/uevent", bdf);
 
-	if (berth_sysfs_read(host, text, sizeof(text), DEVICES "/%s/uevent", bdf) <= 0)
-		return -ENODEV;
+	if (r <= 0)
+		return unreadable(r, "uevent", err) ?: -ENODEV;
 	dev->class = uevent_hex(text, "PCI_CLASS", NULL) & 0xffffff;
 	dev->vendor_id = (uint16_t)uevent_hex(text, "PCI_ID", &dev->device_id);
 	dev->subsystem_vendor_id =
@@ -67,7 +77,7 @@ static int read_uevent(struct berth_device *dev, const struct berth_host *host, 
 	dev->modalias = uevent_dup(text, "MODALIAS");
 	driver = uevent_dup(text, "DRIVER");
 	if (!dev->modalias || !driver)
-		return -ENOMEM;
+		return berth_err_set(err, -ENOMEM, "out of memory");
 	snprintf(dev->driver, sizeof(dev->driver), "%s", driver);
 	return 0;
 }
@@ -101,22 +111,50 @@ static void read_resources(struct berth_device *dev, const struct berth_host *ho
 	}
 }
 
-static void read_sriov(struct berth_device *dev, const struct berth_host *host, const char *bdf)
+static int read_sriov(struct berth_device *dev, const struct berth_host *host, const char *bdf,
+		      struct berth_err *err)
 {
 	uint64_t value;
 	char text[16];
+	int r = berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_totalvfs", bdf);
 
 	dev->vfs_autoprobe = BERTH_UNKNOWN;
-	if (berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_totalvfs", bdf) < 0)
-		return;
+	if (r < 0)
+		return unreadable(r, "sriov_totalvfs", err);
 	dev->vfs_total = (unsigned int)value;
-	if (berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_numvfs", bdf) == 0)
-		dev->vfs_now = (unsigned int)value;
+	r = berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_numvfs", bdf);
+	if (r < 0)
+		return unreadable(r, "sriov_numvfs", err);
+	dev->vfs_now = (unsigned int)value;
 	/* Hexadecimal without "0x". */
 	if (berth_sysfs_read(host, text, sizeof(text), DEVICES "/%s/sriov_vf_device", bdf) > 0)
 		dev->vf_device_id = (uint16_t)strtoul(text, NULL, 16);
 	if (berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_drivers_autoprobe", bdf) == 0)
 		dev->vfs_autoprobe = berth_tri_of(value != 0);
+	return 0;
+}
+
+/* Whom it belongs with. */
+static int read_relations(struct berth_device *dev, const struct berth_host *host, const char *bdf,
+			  struct berth_err *err)
+{
+	char pf[BERTH_BDF_LEN];
+	int r = berth_group_of(host, dev->bdf);
+
+	dev->iommu_group = r >= 0 ? r : -1;
+	if (r < 0 && r != -EINVAL && unreadable(r, "iommu_group", err))
+		return r;
+	r = berth_sysfs_read(host, dev->driver_override, sizeof(dev->driver_override),
+			     DEVICES "/%s/driver_override", bdf);
+	if (unreadable(r, "driver_override", err))
+		return r;
+	if (strcmp(dev->driver_override, "(null)") == 0)
+		dev->driver_override[0] = '\0';
+	r = berth_sysfs_link_name(host, pf, sizeof(pf), DEVICES "/%s/physfn", bdf);
+	if (r > 0)
+		dev->is_vf = berth_bdf_parse(pf, &dev->pf) == 0;
+	dev->vf_index = -1;
+	return unreadable(r, "physfn", err);
 }
 
 static void read_attributes(struct berth_device *dev, const struct berth_host *host,
@@ -124,18 +162,10 @@ static void read_attributes(struct berth_device *dev, const struct berth_host *h
 {
 	uint64_t flag;
 	int64_t node;
-	char pf[BERTH_BDF_LEN];
 
-	dev->iommu_group = berth_group_of(host, dev->bdf);
-	if (dev->iommu_group < 0)
-		dev->iommu_group = -1;
 	dev->numa_node = -1;
 	if (berth_sysfs_read_i64(host, &node, DEVICES "/%s/numa_node", bdf) == 0 && node >= 0)
 		dev->numa_node = (int)node;
-	berth_sysfs_read(host, dev->driver_override, sizeof(dev->driver_override),
-			 DEVICES "/%s/driver_override", bdf);
-	if (strcmp(dev->driver_override, "(null)") == 0)
-		dev->driver_override[0] = '\0';
 	berth_sysfs_read(host, dev->reset_methods, sizeof(dev->reset_methods),
 			 DEVICES "/%s/reset_method", bdf);
 	berth_sysfs_read(host, dev->power_state, sizeof(dev->power_state),
@@ -144,9 +174,6 @@ static void read_attributes(struct berth_device *dev, const struct berth_host *h
 	if (dev->class >> 16 == 0x03 &&
 	    berth_sysfs_read_u64(host, &flag, DEVICES "/%s/boot_vga", bdf) == 0)
 		dev->boot_vga = berth_tri_of(flag != 0);
-	if (berth_sysfs_link_name(host, pf, sizeof(pf), DEVICES "/%s/physfn", bdf) > 0)
-		dev->is_vf = berth_bdf_parse(pf, &dev->pf) == 0;
-	dev->vf_index = -1;
 }
 
 /*
@@ -207,36 +234,49 @@ static int make_names(struct berth_device *dev, struct berth_function_reader *rd
 
 /* --- where it is --- */
 
-static const char *bridge_name(struct berth_function_reader *rd, const char *bridge)
+static int bridge_name(struct berth_function_reader *rd, const char *bridge)
 {
-	if (strcmp(rd->last_bridge, bridge) != 0) {
+	int r = 0;
+
+	if (strcmp(rd->last_bridge, bridge) == 0)
+		return 0;
+	r = berth_devpath_bridge_name(rd->host, bridge, rd->last_bridge_name,
+				      sizeof(rd->last_bridge_name));
+	if (r == 0)
 		snprintf(rd->last_bridge, sizeof(rd->last_bridge), "%s", bridge);
-		berth_devpath_bridge_name(rd->host, bridge, rd->last_bridge_name,
-					  sizeof(rd->last_bridge_name));
-	}
-	return rd->last_bridge_name;
+	return r;
 }
 
-static int place(struct berth_device *dev, struct berth_function_reader *rd, const char *bdf)
+/* The path is what the ledger knows a device by: with a wrong one it would be gone, and another one there. */
+static int place(struct berth_device *dev, struct berth_function_reader *rd, const char *bdf,
+		 struct berth_err *err)
 {
 	char link[PATH_MAX], file[64], text[512];
 	struct berth_devpath path;
+	bool known;
 	ssize_t n;
+	int r = 0;
 
 	snprintf(file, sizeof(file), DEVICES "/%s", bdf);
 	n = readlinkat(rd->host->sys_fd, file, link, sizeof(link) - 1);
+	if (n < 0 && errno != EINVAL) /* in a captured tree it may be a folder */
+		return unreadable(-errno, "its place", err) ?: -ENODEV;
 	link[n > 0 ? n : 0] = '\0';
-	if (!berth_devpath_parse(link, &path) ||
-	    !berth_devpath_format(&path, bridge_name(rd, path.bridge), text, sizeof(text))) {
+	known = berth_devpath_parse(link, &path);
+	if (known)
+		r = bridge_name(rd, path.bridge);
+	if (r < 0)
+		return berth_err_set(err, r, "name of its host bridge: %s", strerror(-r));
+	if (!known || !berth_devpath_format(&path, rd->last_bridge_name, text, sizeof(text))) {
 		log_debug("%s: no stable path from \"%s\"", bdf, link);
 		dev->path = strdup(bdf);
-		return dev->path ? 0 : -ENOMEM;
+		return dev->path ? 0 : berth_err_set(err, -ENOMEM, "out of memory");
 	}
 	dev->has_parent = path.nr_steps > 1;
 	if (dev->has_parent)
 		dev->parent = path.steps[path.nr_steps - 2];
 	dev->path = strdup(text);
-	return dev->path ? 0 : -ENOMEM;
+	return dev->path ? 0 : berth_err_set(err, -ENOMEM, "out of memory");
 }
 
 int berth_function_read(struct berth_device *dev, struct berth_function_reader *rd,
@@ -246,16 +286,19 @@ int berth_function_read(struct berth_device *dev, struct berth_function_reader *
 	int r;
 
 	dev->bdf = at;
-	r = read_uevent(dev, rd->host, bdf);
+	r = read_uevent(dev, rd->host, bdf, err);
 	if (r == 0)
-		r = place(dev, rd, bdf);
+		r = place(dev, rd, bdf, err);
 	if (r == 0)
 		r = read_config(dev, rd, err);
+	if (r == 0)
+		r = read_relations(dev, rd->host, bdf, err);
+	if (r == 0)
+		r = read_sriov(dev, rd->host, bdf, err);
 	if (r < 0)
 		return r;
 	read_resources(dev, rd->host, bdf);
 	read_attributes(dev, rd->host, bdf);
-	read_sriov(dev, rd->host, bdf);
 	return make_names(dev, rd, err);
 }
 

@@ -24,7 +24,10 @@ struct berth_function_reader {
  * berth_function_read() - fill in a device, all but what needs the other functions: a VF's path and index, the verdict
  * @dev: zeroed; berth_function_done() also after an error
  *
- * Return: 0; -ENODEV the function went away; -ENOMEM; -EIO libpci gave up.
+ * Facts that others decide by (driver, place, group, override, VFs) are read or the call fails; what is there and cannot be
+ * read is not taken for "no".
+ *
+ * Return: 0; -ENODEV the function went away; -ENOMEM; -EIO libpci gave up; -errno.
  */
 int berth_function_read(struct berth_device *dev, struct berth_function_reader *rd,
 			struct berth_bdf at, struct berth_err *err);

@@ -46,10 +46,12 @@ static int name_vfs_of(struct berth_inventory *inv, const struct berth_device *p
 		char name[BERTH_BDF_LEN];
 		struct berth_device *vf;
 		struct berth_bdf at;
+		int r = berth_sysfs_link_name(host, name, sizeof(name), DEVICES "/%s/virtfn%u",
+					      BERTH_BDF_STR(pf->bdf), i);
 
-		if (berth_sysfs_link_name(host, name, sizeof(name), DEVICES "/%s/virtfn%u",
-					  BERTH_BDF_STR(pf->bdf), i) < 0 ||
-		    berth_bdf_parse(name, &at) < 0)
+		if (r < 0 && !berth_sysfs_is_absent(r))
+			return r;
+		if (r < 0 || berth_bdf_parse(name, &at) < 0)
 			continue;
 		vf = find_mutable(inv, at);
 		if (vf && vf->is_vf && name_vf(vf, pf, (int)i) < 0)
@@ -204,25 +206,54 @@ static int read_all(struct berth_inventory *inv, struct berth_function_reader *r
 	return 0;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	return berth_bdf_cmp(a, b);
+}
+
+/* libpci takes a folder that cannot be read to its end for a shorter one. Return: 0; -EIO; -errno. */
+static int compare_lists(const struct berth_host *host, char *const *names,
+			 const struct berth_bdf *places, size_t nr, struct berth_err *err)
+{
+	for (; *names; names++) {
+		struct berth_bdf at;
+
+		if (berth_bdf_parse(*names, &at) < 0 ||
+		    bsearch(&at, places, nr, sizeof(*places), compare_places))
+			continue;
+		if (berth_sysfs_exists(host, DEVICES "/%s", *names))
+			return berth_err_set(err, -EIO,
+					     "%s is there, and libpci does not see it; try again",
+					     *names);
+	}
+	return 0;
+}
+
 int berth_inventory_read(struct berth_inventory **ret, const struct berth_host *host,
 			 struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_inventory_freep) struct berth_inventory *inv = calloc(1, sizeof(*inv));
 	BERTH_CLEANUP(berth_pcilib_closep) struct berth_pcilib *lib = NULL;
 	BERTH_CLEANUP(berth_freep) struct berth_bdf *places = NULL;
+	BERTH_CLEANUP(berth_freep) char **names = NULL;
 	struct berth_function_reader rd = { .host = host };
 	size_t nr = 0;
 	int r;
 
 	if (!inv)
 		return berth_err_set(err, -ENOMEM, "out of memory");
-	if (!berth_sysfs_exists(host, DEVICES)) {
+	r = berth_sysfs_list(host, &names, NULL, DEVICES);
+	if (berth_sysfs_is_absent(r)) {
 		*ret = BERTH_TAKE_PTR(inv);
 		return 0;
 	}
+	if (r < 0)
+		return berth_err_set(err, r, "/sys/" DEVICES ": %s", strerror(-r));
 	r = berth_pcilib_open(&lib, host, err);
 	if (r == 0)
 		r = berth_pcilib_scan(lib, &places, &nr, err);
+	if (r == 0)
+		r = compare_lists(host, names, places, nr, err);
 	if (r < 0)
 		return r;
 	rd.lib = lib;
@@ -231,7 +262,7 @@ int berth_inventory_read(struct berth_inventory **ret, const struct berth_host *
 		return r;
 	r = relate(inv, host);
 	if (r < 0)
-		return berth_err_set(err, r, "out of memory");
+		return berth_err_set(err, r, "reading the PCI functions: %s", strerror(-r));
 	*ret = BERTH_TAKE_PTR(inv);
 	return 0;
 }
