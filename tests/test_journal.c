@@ -141,6 +141,26 @@ static void an_outcome_is_final_but_done_can_be_undone(void **state)
 	assert_int_equal(berth_journal_outcome(f->ledger, b, BERTH_STEP_OPEN, NULL, NULL), -EINVAL);
 }
 
+static void open_steps_of_one_assignment_are_closed_at_once(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a = step(f, f->id, "a");
+
+	step(f, f->id, "b");
+	step(f, f->id, "c");
+	step(f, 0, "numvfs");
+	assert_int_equal(berth_journal_outcome(f->ledger, a, BERTH_STEP_FAILED, NULL, NULL), 0);
+	assert_int_equal(berth_journal_close(f->ledger, f->id, BERTH_STEP_UNDONE, "why", &f->err),
+			 2);
+	assert_int_equal(count(f, f->id, BERTH_STEP_OPEN), 0);
+	assert_int_equal(count(f, f->id, BERTH_STEP_UNDONE), 2);
+	assert_int_equal(count(f, f->id, BERTH_STEP_FAILED), 1);
+	assert_int_equal(count(f, 0, BERTH_STEP_OPEN), 1);
+	assert_int_equal(berth_journal_close(f->ledger, f->id, BERTH_STEP_DONE, NULL, &f->err), 0);
+	assert_int_equal(berth_journal_close(f->ledger, f->id, BERTH_STEP_OPEN, NULL, NULL),
+			 -EINVAL);
+}
+
 static void a_step_without_a_name_or_of_no_assignment_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -188,6 +208,7 @@ int main(void)
 		JOURNAL_TEST(a_step_comes_back_as_it_was_written),
 		JOURNAL_TEST(steps_are_found_by_outcome_the_newest_first),
 		JOURNAL_TEST(an_outcome_is_final_but_done_can_be_undone),
+		JOURNAL_TEST(open_steps_of_one_assignment_are_closed_at_once),
 		JOURNAL_TEST(a_step_without_a_name_or_of_no_assignment_is_refused),
 		JOURNAL_TEST(an_acknowledged_intent_survives_a_kill),
 	};

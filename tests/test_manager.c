@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "manager/sanitise.h"
 #include "manager/status.h"
 #include "policy/evidence.h"
+#include "policy/journal.h"
 #include "tests/lib/fake_pci.h"
 #include "vfio/netdev.h"
 #include "vfio/vf_net.h"
@@ -712,6 +714,77 @@ static void a_failing_release_is_finished_by_the_next(void **state)
 	}
 }
 
+/* `berth recover`, as the command does it. */
+static int recover_again(struct fixture *f)
+{
+	BERTH_CLEANUP(berth_manager_closep)
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+
+	return berth_recover_again(m, NULL, NULL);
+}
+
+static void what_could_not_be_given_back_is_tried_once_more_by_recover_only(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int faulted = 0;
+	char when[64], row[32];
+
+	for (unsigned int i = 1; i <= 16; i++) {
+		snprintf(when, sizeof(when), "release with write %u failing", i);
+		assert_int_equal(assign(f, "t1", GPU, NULL), 0);
+		f->fake->writes = 0;
+		f->fake->fault = (struct fake_fault){ FAKE_FAULT_EIO_FROM, i };
+		release(f, "t1", NULL, NULL);
+		/* Nothing works yet: the answer is no, and nothing is lost. */
+		if (status(f, row) && strcmp(row, "faulted") == 0) {
+			faulted++;
+			assert_int_equal(recover_again(f), -EUCLEAN);
+			expect_state(f, "faulted");
+		}
+		f->fake->fault.at = 0;
+		recover(f);
+		assert_int_equal(recover_again(f), 0);
+		if (status(f, row))
+			assert_int_equal(release(f, "t1", NULL, NULL), 0);
+		expect_untouched(f, when);
+	}
+	assert_true(faulted >= 4);
+}
+
+/* Steps in the journal that nobody knows the outcome of. */
+static size_t open_steps(struct fixture *f)
+{
+	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
+	struct berth_intent_list list;
+	size_t nr;
+
+	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL), 0);
+	assert_int_equal(berth_journal_find(ledger, -1, BERTH_STEP_OPEN, &list, NULL), 0);
+	nr = list.nr;
+	berth_intent_list_free(&list);
+	return nr;
+}
+
+static void a_host_that_cannot_be_read_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	int sys = f->host->sys_fd;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_manager *m = NULL;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	/* A folder instead of a file: it opens and cannot be read. */
+	assert_int_equal(renameat(sys, "bus/pci/devices/" NIC "/uevent", sys, "away"), 0);
+	assert_int_equal(mkdirat(sys, "bus/pci/devices/" NIC "/uevent", 0755), 0);
+	assert_true(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, &err) < 0);
+	assert_non_null(strstr(err.text, NIC));
+	assert_int_equal(unlinkat(sys, "bus/pci/devices/" NIC "/uevent", AT_REMOVEDIR), 0);
+	assert_int_equal(renameat(sys, "away", sys, "bus/pci/devices/" NIC "/uevent"), 0);
+	expect_state(f, "assigned");
+	assert_int_equal(release(f, NULL, NIC, NULL), 0);
+	expect_untouched(f, "after release");
+}
+
 static void what_cannot_be_taken_back_is_faulted(void **state)
 {
 	struct fixture *f = *state;
@@ -805,6 +878,7 @@ static void a_release_killed_anywhere_is_finished(void **state)
 			if (!dies(f, kinds[k], i, release_gpu))
 				break;
 			recover(f);
+			assert_int_equal(open_steps(f), 0);
 			/* Killed while it was being reset: still assigned, and a release ends it. */
 			if (status(f, row)) {
 				assert_string_equal(row, "assigned");
@@ -918,6 +992,23 @@ static void a_dead_holder_is_noticed_and_cleaned_up_after(void **state)
 	expect_state(f, "in-use");
 	recover(f);
 	expect_untouched(f, "after the holder's death");
+}
+
+static void a_holder_that_cannot_be_looked_at_is_alive(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_vm_claim *c;
+
+	fake_process(f, 500);
+	c = claim(f, "t1", NIC, 500, 0);
+	fake_host_remove(f->fake, "proc/500/stat");
+	fake_host_file(f->fake, "proc/500/stat/x", "%s", "");
+	recover(f);
+	expect_state(f, "in-use");
+	fake_host_remove(f->fake, "proc/500");
+	recover(f);
+	expect_untouched(f, "after the holder's death");
+	berth_vm_claim_free(c);
 }
 
 static void another_process_with_the_same_pid_is_not_the_holder(void **state)
@@ -1322,6 +1413,9 @@ int main(void)
 		T(a_timeout_at_any_step_takes_everything_back),
 		T(a_failing_release_is_finished_by_the_next),
 		T(what_cannot_be_taken_back_is_faulted),
+		T(what_could_not_be_given_back_is_tried_once_more_by_recover_only),
+		T(a_host_that_cannot_be_read_is_left_alone),
+		T(a_holder_that_cannot_be_looked_at_is_alive),
 		T(an_assign_killed_anywhere_is_undone),
 		T(a_release_killed_anywhere_is_finished),
 		T(recovery_itself_may_be_killed_anywhere),

@@ -9,8 +9,10 @@ static const char help[] =
 	"Usage: berth recover [--dry-run]\n\n"
 	"Make the ledger and the kernel agree: finish or undo what a crash interrupted, reset what a\n"
 	"dead VM has used, bind again what a reboot unbound. Every verb that changes something does\n"
-	"so first; at boot it is done once for all.\n\n"
-	"  -n, --dry-run   say what was found and what would be done; change nothing\n";
+	"so first; at boot it is done once for all. What could not be given back before (\"faulted\") is\n"
+	"tried once more.\n\n"
+	"  -n, --dry-run   say what was found and what would be done; change nothing\n\n"
+	"Exit status: 0 nothing is left to repair, 1 something is, or it failed\n";
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
@@ -33,6 +35,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	} else {
 		/* Opening it is the repair. */
 		r = berth_manager_open(&m, host, BERTH_MANAGER_CHANGE, &report, &err);
+		if (r == 0)
+			r = berth_recover_again(m, &report, &err);
 	}
 	if (r == 0 && report.nr == 0)
 		berth_report_add(&report, "ledger and kernel agree");

@@ -17,6 +17,7 @@
 #include "manager/report.h"
 #include "manager/safety.h"
 #include "manager/sriov_verb.h"
+#include "manager/steps.h"
 #include "manager/take.h"
 #include "policy/journal.h"
 #include "vfio/bind.h"
@@ -230,6 +231,66 @@ int berth_recover(struct berth_manager *m, struct berth_report *report, struct b
 	if (r < 0)
 		return r;
 	return changed ? berth_manager_refresh(m, err) : 0;
+}
+
+/* On its way in or back, and stuck there; or that cannot be known. From "assigned" on no pid is recorded. */
+static bool is_half_way(struct berth_manager *m, const struct berth_assignment *a)
+{
+	return a->state == BERTH_OWNED_FAULTED && (a->pid || berth_steps_gave_any(m, a) != 0);
+}
+
+static void try_again(struct berth_manager *m, const struct berth_assignment *a,
+		      struct berth_report *report)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+
+	if (recover_one(m, a, report) || !is_half_way(m, a))
+		return;
+	berth_report_add(report, "%s of %s could not be given back before: once more",
+			 a->members[0].bdf, a->vm);
+	if (berth_give(m, a, "recover", report, &err) < 0)
+		berth_report_add(report, "that failed: %s", err.text);
+}
+
+static bool is_left(struct berth_manager *m, const struct berth_assignment *a)
+{
+	char why[512];
+
+	return berth_recover_judge(m, a, why, sizeof(why)) != BERTH_REMEDY_NONE ||
+	       is_half_way(m, a);
+}
+
+int berth_recover_again(struct berth_manager *m, struct berth_report *report, struct berth_err *err)
+{
+	struct berth_assignment_list live;
+	size_t left = 0;
+	int r = berth_owner_all(m, &live, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < live.nr; i++) {
+		if (is_left(m, &live.items[i])) {
+			try_again(m, &live.items[i], report);
+			left++;
+		}
+	}
+	berth_assignment_list_free(&live);
+	if (left == 0)
+		return 0;
+	r = berth_manager_refresh(m, err);
+	if (r == 0)
+		r = berth_owner_all(m, &live, err);
+	if (r < 0)
+		return r;
+	left = 0;
+	for (size_t i = 0; i < live.nr; i++)
+		left += is_left(m, &live.items[i]);
+	berth_assignment_list_free(&live);
+	return left ? berth_err_set(err, -EUCLEAN,
+				    "%zu of the groups could not be repaired; 'berth status' says "
+				    "why, 'berth recover' tries again",
+				    left) :
+		      0;
 }
 
 int berth_recover_look(struct berth_manager *m, struct berth_report *report, struct berth_err *err)

@@ -34,6 +34,17 @@ enum berth_remedy berth_recover_judge(struct berth_manager *m, const struct bert
  */
 int berth_recover(struct berth_manager *m, struct berth_report *report, struct berth_err *err);
 
+/**
+ * berth_recover_again() - what `berth recover` does more than any other verb: a second attempt at what is left
+ *
+ * Besides what still has a remedy that is what is "faulted" since it could not be given back; a person who asks for it
+ * knows that it may work now. After this the answer is final.
+ *
+ * Return: 0 nothing is left to repair; -EUCLEAN something is; -errno.
+ */
+int berth_recover_again(struct berth_manager *m, struct berth_report *report,
+			struct berth_err *err);
+
 /* Only say what berth_recover() would do; opened for reading is enough. Return: 0; -errno. */
 int berth_recover_look(struct berth_manager *m, struct berth_report *report, struct berth_err *err);
 

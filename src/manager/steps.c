@@ -139,6 +139,27 @@ int berth_steps_give(struct berth_manager *m, const struct berth_assignment *a,
 	return r < 0 ? berth_err_set(err, r, "%s", strerror(-r)) : 0;
 }
 
+int berth_steps_gave_any(struct berth_manager *m, const struct berth_assignment *a)
+{
+	struct berth_intent_list rows = { 0 };
+	bool any = false;
+	int r = berth_journal_find(m->ledger, a->id,
+				   BERTH_STEP_OPEN | BERTH_STEP_DONE | BERTH_STEP_FAILED, &rows,
+				   NULL);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < rows.nr; i++) {
+		const struct berth_intent *row = &rows.items[i];
+		bool no_undo = !row->undo || !*row->undo;
+
+		any |= strcmp(row->op, berth_step_op_name(BERTH_STEP_RESTORE)) == 0 ||
+		       (strcmp(row->op, berth_step_op_name(BERTH_STEP_VF_NET)) == 0 && no_undo);
+	}
+	berth_intent_list_free(&rows);
+	return any;
+}
+
 /* How the function at @at was found; by its path, since its address may have changed since. */
 static int found_at(struct berth_manager *m, const struct berth_assignment *a, struct berth_bdf at,
 		    struct berth_bind_state *ret)

@@ -56,6 +56,9 @@ int berth_steps_bind(const struct berth_device *dev, const struct berth_bind_sta
 int berth_steps_give(struct berth_manager *m, const struct berth_assignment *a,
 		     struct berth_steps *steps, struct berth_err *err);
 
+/* Does the journal know of a step of giving @a back, whatever came of it? Return: 1 yes; 0; -errno. */
+int berth_steps_gave_any(struct berth_manager *m, const struct berth_assignment *a);
+
 /**
  * berth_steps_run() - execute for assignment @id, each step written to the journal before and after
  * @a: the members' found states

@@ -18,6 +18,7 @@
 #include "manager/safety.h"
 #include "manager/steps.h"
 #include "policy/audit.h"
+#include "policy/journal.h"
 #include "vfio/bind.h"
 #include "vfio/netdev.h"
 
@@ -215,7 +216,10 @@ static int end(struct berth_manager *m, const struct berth_assignment *a,
 
 	if (r < 0)
 		return r;
-	r = berth_ledger_end(m->ledger, a->id, why, err);
+	/* All is as it was found: whether a step that was interrupted had happened is of no interest any more. */
+	r = berth_journal_close(m->ledger, a->id, BERTH_STEP_UNDONE, "interrupted", err);
+	if (r >= 0)
+		r = berth_ledger_end(m->ledger, a->id, why, err);
 	if (r == 0)
 		r = audit(m, a, berth_owned_state_name(from), "host", "release", why, err);
 	return finish(m, r, err);
@@ -508,6 +512,10 @@ int berth_retake(struct berth_manager *m, const struct berth_assignment *a, stru
 	for (size_t i = 0; i < units.nr && r == 0; i++)
 		r = retake_unit(m, a, &units.items[i], err);
 	berth_units_done(&units);
+	if (r == 0) /* an earlier attempt may have been interrupted */
+		r = berth_journal_close(m->ledger, a->id, BERTH_STEP_DONE, "done again", err);
+	if (r > 0)
+		r = 0;
 	if (r != 0)
 		fault(m, a, err);
 	return r;
@@ -556,6 +564,8 @@ int berth_give(struct berth_manager *m, const struct berth_assignment *a, const 
 	if (r != 0)
 		return r;
 	r = give_all(m, a, err);
+	if (r < 0 && berth_steps_gave_any(m, a) == 0)
+		return r; /* not begun: it stays "returning" */
 	if (r < 0) {
 		fault(m, a, err);
 		return r;

@@ -98,6 +98,27 @@ int berth_journal_outcome(struct berth_ledger *ledger, int64_t seq,
 	return berth_db_leave(db, own, r, err);
 }
 
+int berth_journal_close(struct berth_ledger *ledger, int64_t assignment,
+			enum berth_outcome_of_step outcome, const char *note, struct berth_err *err)
+{
+	struct berth_db *db = berth_ledger_db(ledger);
+	const char *name = name_of(outcome);
+	bool own;
+	int r, nr;
+
+	if (!name)
+		return berth_err_set(err, -EINVAL, "journal: not an outcome");
+	r = berth_db_enter(db, &own, err);
+	if (r < 0)
+		return r;
+	nr = berth_db_run(db, err,
+			  "UPDATE intent SET outcome = ?1, note = coalesce(?2, note), ended = ?3"
+			  " WHERE assignment = ?4 AND outcome IS NULL",
+			  "ssii", name, note, (int64_t)time(NULL), assignment);
+	r = berth_db_leave(db, own, nr < 0 ? nr : 0, err);
+	return r < 0 ? r : nr;
+}
+
 void berth_intent_list_free(struct berth_intent_list *list)
 {
 	for (size_t i = 0; i < list->nr; i++) {

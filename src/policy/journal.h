@@ -59,6 +59,17 @@ int berth_journal_outcome(struct berth_ledger *ledger, int64_t seq,
 			  struct berth_err *err);
 
 /**
+ * berth_journal_close() - an outcome for every step of @assignment that has none
+ *
+ * For steps that were interrupted, when what was done since has settled where the device is.
+ *
+ * Return: how many they were; < 0.
+ */
+int berth_journal_close(struct berth_ledger *ledger, int64_t assignment,
+			enum berth_outcome_of_step outcome, const char *note,
+			struct berth_err *err);
+
+/**
  * berth_journal_find() - steps, the newest first: the order to undo them in
  * @assignment: or -1 for those of all and of none
  * @wanted: enum berth_outcome_of_step ored; recovery asks for OPEN | DONE
