@@ -29,6 +29,12 @@ void berth_report_add(struct berth_report *report, const char *fmt, ...)
 	report->lines[report->nr++] = line;
 }
 
+void berth_report_cut(struct berth_report *report, size_t nr)
+{
+	while (report && report->nr > nr)
+		free(report->lines[--report->nr]);
+}
+
 void berth_report_done(struct berth_report *report)
 {
 	for (size_t i = 0; i < report->nr; i++)

@@ -23,6 +23,9 @@ struct berth_report {
 void berth_report_add(struct berth_report *report, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Forget all lines but the first @nr: what they tell has been taken back. @report may be NULL. */
+void berth_report_cut(struct berth_report *report, size_t nr);
+
 /* Free the lines; the struct itself is the caller's and can be used again. */
 void berth_report_done(struct berth_report *report);
 

@@ -53,17 +53,25 @@ static void make_parents(char *path)
 	}
 }
 
+/* A name next to @path and of this process. What is made there and renamed is old or new to a reader, as in /sys. */
+static void beside(const char *path, char tmp[PATH_MAX])
+{
+	join(tmp, "%s.new-%d", path, (int)getpid());
+}
+
 static void put(const struct fake_host *fake, const char *below, const void *data, size_t len)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], tmp[PATH_MAX];
 	int fd;
 
 	full_path(fake, path, below);
 	make_parents(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	beside(path, tmp);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), (ssize_t)len);
 	close(fd);
+	assert_int_equal(rename(tmp, path), 0);
 }
 
 void fake_host_file(const struct fake_host *fake, const char *path, const char *fmt, ...)
@@ -81,12 +89,13 @@ void fake_host_file(const struct fake_host *fake, const char *path, const char *
 
 void fake_host_link(const struct fake_host *fake, const char *path, const char *target)
 {
-	char from[PATH_MAX];
+	char from[PATH_MAX], tmp[PATH_MAX];
 
 	full_path(fake, from, path);
 	make_parents(from);
-	unlink(from);
-	assert_int_equal(symlink(target, from), 0);
+	beside(from, tmp);
+	assert_int_equal(symlink(target, tmp), 0);
+	assert_int_equal(rename(tmp, from), 0);
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -387,6 +396,8 @@ static void make_fn(struct fake_host *fake, const struct fake_fn *fn)
 	if (*fn->driver) {
 		join(path, "sys/bus/pci/drivers/%s/bind", fn->driver);
 		fake_host_file(fake, path, "%s", "");
+		join(path, "sys/bus/pci/drivers/%s/unbind", fn->driver);
+		fake_host_file(fake, path, "%s", "");
 		if (can_probe(fake, fn))
 			fake_host_bind(fake, fn->bdf, fn->driver);
 	}
@@ -477,7 +488,7 @@ static bool ends_in(const char *path, const char *tail, char name[NAME_MAX + 1])
 	return true;
 }
 
-static int do_write(struct fake_host *fake, const char *path, const char *value)
+int fake_host_write(struct fake_host *fake, const char *path, const char *value)
 {
 	char name[NAME_MAX + 1], below[PATH_MAX];
 
@@ -487,6 +498,12 @@ static int do_write(struct fake_host *fake, const char *path, const char *value)
 		if (!*fake_host_driver(fake, name) || strcmp(name, value))
 			return -ENODEV;
 		fake_host_bind(fake, name, "");
+		return 0;
+	}
+	if (ends_in(path, "unbind", name)) { /* the same file, by the driver's own name */
+		if (!have_device(fake, value) || strcmp(fake_host_driver(fake, value), name))
+			return -ENODEV;
+		fake_host_bind(fake, value, "");
 		return 0;
 	}
 	if (ends_in(path, "bind", name))
@@ -532,7 +549,7 @@ int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 	if (kind == FAKE_FAULT_EIO || kind == FAKE_FAULT_EIO_FROM)
 		r = -EIO;
 	else if (kind != FAKE_FAULT_LIE)
-		r = do_write(fake, path, value);
+		r = fake_host_write(fake, path, value);
 	if (kind == FAKE_FAULT_KILL_AFTER)
 		_exit(FAKE_KILLED);
 	if (kind == FAKE_FAULT_TIMEOUT)
@@ -570,26 +587,15 @@ static void point_env(const struct fake_host *fake, const char *name, const char
 	setenv(name, path, 1);
 }
 
-struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
+struct fake_host *fake_host_attach(const char *root, const struct fake_fn *fns, size_t nr)
 {
 	struct fake_host *fake = calloc(1, sizeof(*fake));
 
 	assert_non_null(fake);
-	/* In memory when possible: the ledger syncs to disk at every step. */
-	strcpy(fake->root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/berth-fake-XXXXXX" :
-							   "/tmp/berth-fake-XXXXXX");
-	assert_non_null(mkdtemp(fake->root));
+	assert_true(strlen(root) < sizeof(fake->root));
+	strcpy(fake->root, root);
 	fake->fns = fns;
 	fake->nr = nr;
-	fake_host_file(fake, "sys/bus/pci/drivers_probe", "%s", "");
-	fake_host_file(fake, "sys/bus/pci/drivers/vfio-pci/bind", "%s", "");
-	fake_host_file(fake, "sys/class/iommu/dmar0/intel-iommu/ecap", "f0005e\n");
-	fake_host_file(fake, "dev/vfio/vfio", "%s", "");
-	for (size_t i = 0; i < nr; i++) {
-		if (!fns[i].pf)
-			make_fn(fake, &fns[i]);
-	}
-	make_proc(fake);
 	point_env(fake, "BERTH_LIB", "lib");
 	point_env(fake, "BERTH_ETC", "etc");
 	point_env(fake, "BERTH_STATE", "state");
@@ -598,9 +604,42 @@ struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
 	return fake;
 }
 
+struct fake_host *fake_host_new_at(const char *root, const struct fake_fn *fns, size_t nr)
+{
+	struct fake_host *fake = fake_host_attach(root, fns, nr);
+
+	fake_host_file(fake, "sys/bus/pci/drivers_probe", "%s", "");
+	fake_host_file(fake, "sys/bus/pci/drivers/vfio-pci/bind", "%s", "");
+	fake_host_file(fake, "sys/bus/pci/drivers/vfio-pci/unbind", "%s", "");
+	fake_host_file(fake, "sys/class/iommu/dmar0/intel-iommu/ecap", "f0005e\n");
+	fake_host_file(fake, "dev/vfio/vfio", "%s", "");
+	for (size_t i = 0; i < nr; i++) {
+		if (!fns[i].pf)
+			make_fn(fake, &fns[i]);
+	}
+	make_proc(fake);
+	return fake;
+}
+
+struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr)
+{
+	/* In memory when possible: the ledger syncs to disk at every step. */
+	char root[] = "/dev/shm/berth-fake-XXXXXX";
+
+	if (access("/dev/shm", W_OK) < 0)
+		strcpy(root, "/tmp/berth-fake-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	return fake_host_new_at(root, fns, nr);
+}
+
+void fake_host_detach(struct fake_host *fake)
+{
+	free(fake);
+	current = NULL;
+}
+
 void fake_host_free(struct fake_host *fake)
 {
 	fake_host_remove(fake, "");
-	free(fake);
-	current = NULL;
+	fake_host_detach(fake);
 }

@@ -61,6 +61,11 @@ struct fake_host {
 struct fake_host *fake_host_new(const struct fake_fn *fns, size_t nr);
 void fake_host_free(struct fake_host *fake);
 
+/* The same in an empty folder of the caller's; and on a tree that another process has made. Neither removes it. */
+struct fake_host *fake_host_new_at(const char *root, const struct fake_fn *fns, size_t nr);
+struct fake_host *fake_host_attach(const char *root, const struct fake_fn *fns, size_t nr);
+void fake_host_detach(struct fake_host *fake);
+
 /* A file below the root, made or replaced, with its folders. */
 void fake_host_file(const struct fake_host *fake, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -70,6 +75,9 @@ void fake_host_remove(const struct fake_host *fake, const char *path);
 /* The driver bound to @bdf ("" none) and its driver_override ("" none). Both return static text. */
 const char *fake_host_driver(const struct fake_host *fake, const char *bdf);
 const char *fake_host_override(const struct fake_host *fake, const char *bdf);
+
+/* What the kernel does when @value is written to @path below /sys. Return: 0; -errno. */
+int fake_host_write(struct fake_host *fake, const char *path, const char *value);
 
 /* Do as the kernel would when @driver was asked to take @bdf, without counting it as a write; "" unbinds. */
 void fake_host_bind(struct fake_host *fake, const char *bdf, const char *driver);
