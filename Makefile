@@ -199,6 +199,38 @@ coverage-run: $(COV_TESTS) fuzz-build
 coverage: ## branch coverage per file (clang, llvm); fails when the MSI-X or config table is not covered whole
 	@$(MAKE) --no-print-directory CC=clang COV=1 VARIANT=coverage CFLAGS='-O0 -g' coverage-run
 
+# --- the kill sweep: the real verbs on a fake kernel, killed and failed at every system call and every failpoint ---
+# berth-fake is the program berth; what is replaced is the kernel below it and nothing else (tests/kill/fake.c).
+KILL_WRAP := main write pci_lookup_name berth_host_is_real berth_module_load berth_netdev_vf_read berth_netdev_vf_apply
+$(B)/tests/kill/berth-fake: $(call obj,tests/kill/fake.c tests/kill/fake_host.c tests/lib/fake_pci.c $(CMD_SRC)) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) $(foreach w,$(KILL_WRAP),-Wl,--wrap=$(w)) -o $@ $^ $(PC_LIBS) -lcmocka
+$(B)/tests/kill/inject: $(B)/tests/kill/inject.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+.PHONY: kill-build check-kill
+kill-build: $(B)/tests/kill/berth-fake $(B)/tests/kill/inject
+
+check-kill: ## kill and fail assign, release and recover everywhere (KILL_STEP=n: every nth place)
+	@$(MAKE) --no-print-directory FAILPOINTS=1 kill-build
+	@BERTH_KILL_CC='$(CC)' tests/kill/sweep.py $(B)-failpoints/tests/kill
+
+$(B)/tests/race/race: $(call obj,tests/race/race.c tests/lib/fake_pci.c) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=berth_sysfs_write -Wl,--wrap=pci_lookup_name -o $@ $^ $(PC_LIBS) -lcmocka
+
+-include $(patsubst %.o,%.d,$(call obj,$(wildcard tests/kill/*.c tests/race/*.c)))
+
+.PHONY: race-build races check-races
+race-build: $(B)/tests/race/race $(B)/tests/kill/berth-fake
+
+races: race-build
+	@tests/run.sh --progs $(B) tests/race/run.sh
+
+check-races: race-build ## races between verbs in full numbers: 1,000 rounds of 64 processes, 100,000 operations
+	@BERTH_BUILD=$(abspath $(B)) tests/race/run.sh 1000 100000
+
 # --- the state machine: its page and its model are made from the tables in the program ---
 STATES := $(B)/states
 $(STATES): $(B)/tests/states/states.o $(LIB)

@@ -53,6 +53,8 @@ else
     stage "unit tests with address,undefined" build unit SAN=address,undefined WERROR=1
     stage "fuzz, a minute each" build fuzz FUZZ_SEED=1
     stage "branch coverage" build coverage
+    stage "kill sweep, one place in 20" tally_one env KILL_STEP=20 make --no-print-directory -j"$jobs" check-kill
+    stage "races" build races
     stage "lab kernel" lab_kernel
     stage "lab tests" build check-lab
 fi
