@@ -209,8 +209,13 @@ $(B)/tests/kill/inject: $(B)/tests/kill/inject.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+$(B)/tests/kill/nomem.so: tests/kill/nomem.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(C_ALL) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+
 .PHONY: kill-build check-kill
-kill-build: $(B)/tests/kill/berth-fake $(B)/tests/kill/inject
+kill-build: $(B)/tests/kill/berth-fake $(B)/tests/kill/inject $(B)/tests/kill/nomem.so
 
 check-kill: ## kill and fail assign, release and recover everywhere (KILL_STEP=n: every nth place)
 	@$(MAKE) --no-print-directory FAILPOINTS=1 kill-build

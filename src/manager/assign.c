@@ -62,11 +62,13 @@ static int assign(struct berth_manager *m, const struct berth_request *q,
 		  struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(q->units.nr + 1, sizeof(*ids));
+	size_t said;
 	int r;
 
 	if (!ids)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	report_own(q, report);
+	said = report ? report->nr : 0;
 	r = berth_take(m, q, BERTH_OWNED_BY_ASSIGN, ids, report, err);
 	if (r != 0)
 		return r;
@@ -75,8 +77,10 @@ static int assign(struct berth_manager *m, const struct berth_request *q,
 	if (r == 0)
 		r = berth_take_settle(m, q, ids, false, BERTH_ON_BOUND,
 				      (struct berth_take_holder){ 0 }, "assign", err);
-	if (r < 0)
+	if (r < 0) {
 		berth_untake_all(m, q, ids, err);
+		berth_report_cut(report, said); /* nobody owns it now */
+	}
 	if (r == 0)
 		r = keep_own(m, q, err);
 	if (r == 0)
