@@ -124,6 +124,7 @@ WRAP_test_vfio_config := calloc
 WRAP_VM := ioctl berth_vm_irq berth_vm_mmio berth_vm_pio berth_vm_pci berth_vm_watch_fd berth_vm_unwatch_fd berth_vm_fail
 WRAP_test_passthru := $(WRAP_IRQ) $(WRAP_VM)
 WRAP_test_bind := berth_sysfs_write
+WRAP_test_wait := berth_sysfs_write
 WRAP_test_expire := berth_sysfs_write time
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_sriov := berth_sysfs_write

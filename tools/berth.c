@@ -25,6 +25,8 @@ static const struct berth_cmd *const commands[] = {
 	&berth_cmd_assign,
 	&berth_cmd_release,
 	&berth_cmd_renew,
+	&berth_cmd_taint,
+	&berth_cmd_untaint,
 	&berth_cmd_status,
 	&berth_cmd_run,
 	&berth_cmd_vm,

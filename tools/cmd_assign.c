@@ -1,19 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* berth assign: devices for a VM. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
 #include "manager/assign.h"
+#include "manager/wait.h"
 #include "tools/devargs.h"
 
 static const char help[] =
-	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT] [--dry-run]\n\n"
+	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT]\n"
+	"                    [--wait[=TIME]] [--priority N] [--dry-run]\n\n"
 	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
 	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
 	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
 	"      --vm VM           the owner\n" BERTH_DEVARGS_LEASE_HELP
+	"      --wait[=TIME]     wait until whoever has the devices lets go of them, so long or for ever;\n"
+	"                        Ctrl-C ends it\n"
+	"      --priority N      0 to 999: who waits with a larger number comes first, then who came\n"
+	"                        first (0)\n"
 	"  -n, --dry-run         say what would be done, step by step; change nothing\n\n"
 	"Without --for and --until they stay VM's until they are released, or as long as the policy's\n"
 	"rule allows. 'berth renew' sets another end.\n\n"
 	"Exit status: 0 done, 1 failed (and everything is as it was), 2 usage, 3 refused by policy\n"
 	"or by safety\n";
+
+static void say_waiting(void *arg, const char *words)
+{
+	const struct berth_cmd *cmd = arg;
+
+	fprintf(stderr, "berth %s: waiting: %s\n", cmd->name, words);
+}
+
+/* Ctrl-C, and what else asks a process to end, shall be noticed while it sleeps, not in the middle of a step. */
+static int block_signals(struct berth_err *err)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	fd = sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? berth_err_set(err, -errno, "signalfd: %s", strerror(errno)) : fd;
+}
+
+static int wait_for(const struct berth_cmd *cmd, struct berth_host *host,
+		    const struct berth_devargs *args, const struct berth_assign_how *how,
+		    struct berth_report *report, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_closep) int fd = block_signals(err);
+	const struct berth_wait_how wait = {
+		.assign = *how,
+		.wait_s = args->wait_s,
+		.stop_fd = fd,
+		.waiting = say_waiting,
+		.arg = (void *)(uintptr_t)cmd,
+	};
+
+	if (fd < 0)
+		return fd;
+	if (!berth_host_is_real(host))
+		return berth_err_set(err, -EPERM,
+				     "%s is a captured host, not the running one: only --dry-run",
+				     host->root);
+	return berth_wait_assign(host, args->vm, args->devs, args->nr, &wait, report, err);
+}
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
@@ -23,7 +78,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	struct berth_assign_how how = { 0 };
 	struct berth_devargs args;
 	int r = berth_devargs_parse(cmd, argc, argv,
-				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE,
+				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE |
+					    BERTH_DEVARGS_WAIT,
 				    &args);
 
 	if (r != BERTH_EXIT_OK)
@@ -34,6 +90,11 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "for which VM? --vm is missing");
 	how.dry_run = args.dry_run;
 	how.lease = args.lease;
+	how.priority = args.priority;
+	if (args.wait && !args.dry_run) {
+		r = wait_for(cmd, host, &args, &how, &report, &err);
+		return berth_devargs_end(cmd, r, &report, &err);
+	}
 	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
 	if (r == 0)
 		r = berth_manager_assign_how(m, args.vm, args.devs, args.nr, &how, &report, &err);

@@ -12,6 +12,7 @@
 #include "manager/obstacle.h"
 #include "manager/resolve.h"
 #include "policy/evidence.h"
+#include "policy/taint.h"
 #include "tools/berth.h"
 #include "tools/out.h"
 #include "tools/out_check.h"
@@ -36,6 +37,7 @@ struct facts {
 	struct berth_checks checks;
 	struct berth_obstacles obstacles; /* owned; what assign would refuse for */
 	struct berth_evidence reset;	  /* owned; path NULL: nothing is known */
+	struct berth_taint_list taints;	  /* owned; put on it by hand */
 };
 
 /* --- for people --- */
@@ -147,6 +149,13 @@ static void show_reset(const struct facts *f)
 	}
 	if (a && a->reason)
 		line("because", "%s", a->reason);
+	for (size_t i = 0; i < f->taints.nr; i++) {
+		const struct berth_taint *t = &f->taints.items[i];
+
+		line("tainted", "%s (%s) since %s%s%s", t->taint,
+		     berth_taint_effect_name(t->effect), berth_out_time(t->since, when),
+		     t->reason ? ": " : "", t->reason ? t->reason : "");
+	}
 }
 
 static void show_place(const struct facts *f)
@@ -316,6 +325,25 @@ static json_t *obstacles_json(const struct berth_obstacles *list)
 	return all;
 }
 
+static json_t *taints_json(const struct berth_taint_list *taints)
+{
+	json_t *list = json_array();
+	char when[32];
+
+	for (size_t i = 0; i < taints->nr; i++) {
+		const struct berth_taint *t = &taints->items[i];
+
+		json_t *o = json_object();
+
+		berth_view_json_text(o, "taint", t->taint);
+		berth_view_json_text(o, "effect", berth_taint_effect_name(t->effect));
+		berth_view_json_text(o, "since", berth_out_time(t->since, when));
+		berth_view_json_text(o, "reason", t->reason);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static json_t *reset_json(const struct berth_evidence *e)
 {
 	char when[32];
@@ -370,6 +398,7 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "group_members", group_members_json(f));
 	json_object_set_new(o, "in_use", inuse_json(f));
 	json_object_set_new(o, "last_reset", reset_json(&f->reset));
+	json_object_set_new(o, "taints", taints_json(&f->taints));
 	berth_view_json_text(o, "reason", a ? a->reason : NULL);
 	json_object_set_new(o, "obstacles", obstacles_json(&f->obstacles));
 	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
@@ -411,13 +440,15 @@ static int find(const struct berth_cmd *cmd, struct facts *f, const char *text)
 	return r ? berth_fail(cmd, r, &err) : 0;
 }
 
-/* A ledger that this user may not read, or of an older format, says nothing. */
+/* A ledger that this user may not read says nothing. */
 static void read_evidence(struct facts *f)
 {
 	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
 
-	if (berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL) == 0)
-		berth_evidence_last(ledger, f->dev->path, &f->reset, NULL);
+	if (berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL) != 0)
+		return;
+	berth_evidence_last(ledger, f->dev->path, &f->reset, NULL);
+	berth_taint_find(ledger, f->dev->path, &f->taints, NULL);
 }
 
 /* From the manager, which looks at the host by itself: what it would refuse now. */
@@ -472,6 +503,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 1]);
 	r = show(cmd, &f, argv[optind], json);
 	berth_evidence_done(&f.reset);
+	berth_taint_list_free(&f.taints);
 	berth_obstacles_done(&f.obstacles);
 	berth_inuse_free(f.inuse);
 	berth_view_close(f.view);

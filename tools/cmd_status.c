@@ -11,9 +11,11 @@
 #include "tools/timearg.h"
 
 static const char help[] =
-	"Usage: berth status [--json]\n\n"
+	"Usage: berth status [--queue] [--json]\n\n"
 	"Who owns what: every group that is recorded, and every one that somebody else has put on\n"
-	"vfio-pci (state external).\n\n"
+	"vfio-pci (state external). Then who waits for devices ('berth assign --wait'), the next one first.\n\n"
+	"      --queue  only who waits; with --json {\"queue\":[{\"vm\":…,\"priority\":…,\"devices\":…,\n"
+	"               \"since\":…,\"process\":…}]}\n"
 	"  -j, --json   {\"owned\":[{\"group\":14,\"devices\":…,\"vm\":…,\"state\":…,\"since\":…,\n"
 	"               \"holder\":…,\"reset\":…,\"lease_end\":…,\"free_at\":…}]}; \"since\", \"lease_end\" and\n"
 	"               \"free_at\" are UTC, \"holder\" is a process id\n\n"
@@ -97,13 +99,62 @@ static int print(const struct berth_status *status, bool json, struct berth_err 
 	return berth_out_print(out, stdout, err);
 }
 
+static const struct berth_out_col queue_cols[] = {
+	{ "vm", "WAITING", BERTH_OUT_STRING, 0 },
+	{ "priority", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
+	{ "devices", "FOR", BERTH_OUT_STRING, BERTH_OUT_WRAP },
+	{ "since", NULL, BERTH_OUT_STRING, 0 },
+	{ "process", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
+};
+
+static int print_queue(const struct berth_queue *queue, bool json, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
+	int r = berth_out_new(&out, "queue", queue_cols, BERTH_ARRAY_SIZE(queue_cols),
+			      json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < queue->nr; i++) {
+		const struct berth_queue_entry *e = &queue->items[i];
+		struct berth_out_row *row = berth_out_add(out, NULL);
+		char when[32];
+
+		berth_out_str(row, "vm", e->vm);
+		berth_out_num(row, "priority", e->priority);
+		berth_out_str(row, "devices", e->request);
+		berth_out_str(row, "since", berth_out_time(e->since, when));
+		berth_out_num(row, "process", e->pid);
+	}
+	return berth_out_print(out, stdout, err);
+}
+
+static int print_all(const struct berth_status *status, const struct berth_devargs *args,
+		     struct berth_err *err)
+{
+	int r = 0;
+
+	if (args->queue)
+		return print_queue(&status->queue, args->json, err);
+	if (!args->json && status->nr == 0)
+		printf("no VM owns any device\n");
+	else
+		r = print(status, args->json, err);
+	if (r == 0 && !args->json && status->queue.nr) {
+		printf("\n");
+		r = print_queue(&status->queue, false, err);
+	}
+	return r;
+}
+
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_status status = { 0 };
 	struct berth_devargs args;
-	int r = berth_devargs_parse(cmd, argc, argv, BERTH_DEVARGS_JSON, &args);
+	int r = berth_devargs_parse(cmd, argc, argv, BERTH_DEVARGS_JSON | BERTH_DEVARGS_QUEUE,
+				    &args);
 
 	if (r != BERTH_EXIT_OK)
 		return r;
@@ -112,10 +163,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	r = berth_devargs_open(cmd, host, true, &m, &err);
 	if (r == 0)
 		r = berth_status_read(m, &status, &err);
-	if (r == 0 && !args.json && status.nr == 0)
-		printf("no VM owns any device\n");
-	else if (r == 0)
-		r = print(&status, args.json, &err);
+	if (r == 0)
+		r = print_all(&status, &args, &err);
 	berth_status_done(&status);
 	return r == 0 ? BERTH_EXIT_OK : berth_fail(cmd, r, &err);
 }

@@ -4,13 +4,15 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "manager/request.h"
 #include "manager/resolve.h"
+#include "policy/queue.h"
 #include "policy/when.h"
 #include "tools/timearg.h"
 
-enum { OPT_FOR = 256, OPT_UNTIL, OPT_ON_EXPIRY };
+enum { OPT_FOR = 256, OPT_UNTIL, OPT_ON_EXPIRY, OPT_WAIT, OPT_PRIORITY, OPT_QUEUE };
 
 static const struct option options[] = {
 	{ "vm", required_argument, NULL, 'v' },
@@ -21,6 +23,9 @@ static const struct option options[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
+	{ "wait", optional_argument, NULL, OPT_WAIT },
+	{ "priority", required_argument, NULL, OPT_PRIORITY },
+	{ "queue", no_argument, NULL, OPT_QUEUE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -41,6 +46,11 @@ static unsigned int flag_of(int c)
 	case OPT_UNTIL:
 	case OPT_ON_EXPIRY:
 		return BERTH_DEVARGS_LEASE;
+	case OPT_WAIT:
+	case OPT_PRIORITY:
+		return BERTH_DEVARGS_WAIT;
+	case OPT_QUEUE:
+		return BERTH_DEVARGS_QUEUE;
 	}
 	return 0;
 }
@@ -63,7 +73,32 @@ static void set(struct berth_devargs *args, int c, const char *value)
 	case 'n':
 		args->dry_run = true;
 		break;
+	case OPT_QUEUE:
+		args->queue = true;
+		break;
 	}
+}
+
+/* Return: 0; BERTH_EXIT_USAGE, told. */
+static int take_wait(const struct berth_cmd *cmd, int c, const char *value,
+		     struct berth_devargs *args)
+{
+	char *end;
+	long n;
+
+	if (c == OPT_WAIT) {
+		args->wait = true;
+		if (value && (berth_span_parse(value, &args->wait_s) < 0 || args->wait_s == 0))
+			return berth_usage(
+				cmd, "--wait='%s' is no time; write 90s, 15m, 2h, 3d or 1w", value);
+		return 0;
+	}
+	n = strtol(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || n > BERTH_QUEUE_PRIORITY_MAX)
+		return berth_usage(cmd, "--priority '%s' is not a number from 0 to %d", value,
+				   BERTH_QUEUE_PRIORITY_MAX);
+	args->priority = (int)n;
+	return 0;
 }
 
 int berth_devargs_lease(const struct berth_cmd *cmd, int option, const char *value,
@@ -113,11 +148,10 @@ int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsi
 			return berth_usage(cmd, "option %s needs a value", argv[optind - 1]);
 		if (!(flag_of(c) & flags))
 			return berth_usage(cmd, "there is no option %s", argv[optind - 1]);
-		if (flag_of(c) == BERTH_DEVARGS_LEASE) {
-			if (take_lease(cmd, c, optarg, &args.lease))
-				return BERTH_EXIT_USAGE;
-			continue;
-		}
+		if (flag_of(c) == BERTH_DEVARGS_LEASE && take_lease(cmd, c, optarg, &args.lease))
+			return BERTH_EXIT_USAGE;
+		if (flag_of(c) == BERTH_DEVARGS_WAIT && take_wait(cmd, c, optarg, &args))
+			return BERTH_EXIT_USAGE;
 		set(&args, c, optarg);
 	}
 	args.devs = (const char *const *)argv + optind;

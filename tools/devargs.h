@@ -21,6 +21,8 @@ enum berth_devargs_flag {
 	BERTH_DEVARGS_UNCLEAN = 1 << 3,
 	BERTH_DEVARGS_DRY_RUN = 1 << 4,
 	BERTH_DEVARGS_LEASE = 1 << 5, /* --for, --until, --on-expiry */
+	BERTH_DEVARGS_WAIT = 1 << 6,  /* --wait, --priority */
+	BERTH_DEVARGS_QUEUE = 1 << 7, /* --queue */
 };
 
 struct berth_devargs {
@@ -30,6 +32,9 @@ struct berth_devargs {
 	size_t nr;
 	bool dry_run, json, unclean;
 	struct berth_lease_wish lease;
+	bool wait, queue;
+	int64_t wait_s; /* with wait: so long; 0: for ever */
+	int priority;
 };
 
 /* What --help says about BERTH_DEVARGS_LEASE. */

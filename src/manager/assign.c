@@ -95,8 +95,11 @@ int berth_manager_assign_how(struct berth_manager *m, const char *vm, const char
 	struct berth_lease lease = { 0 };
 	struct berth_steps steps = { 0 };
 	struct berth_request q;
-	int r = berth_request_make(m, vm, names, nr, &q, err);
+	int r;
 
+	m->turn.priority = how->priority;
+	m->turn.entry = how->entry;
+	r = berth_request_make(m, vm, names, nr, &q, err);
 	if (r != 0)
 		return r;
 	r = berth_lease_plan(m, &q, &how->lease, &lease, err);

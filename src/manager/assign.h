@@ -28,6 +28,8 @@ int berth_manager_plan(struct berth_manager *m, const char *vm, const char *cons
 struct berth_assign_how {
 	bool dry_run; /* only report the steps */
 	struct berth_lease_wish lease;
+	int priority;  /* 0 … BERTH_QUEUE_PRIORITY_MAX: who waits with this or more comes first */
+	int64_t entry; /* our place in the queue; 0: none. For manager/wait.c */
 };
 
 /**

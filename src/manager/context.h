@@ -5,6 +5,8 @@
 #ifndef BERTH_MANAGER_CONTEXT_H
 #define BERTH_MANAGER_CONTEXT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "iommu/platform.h"
 #include "manager/lock.h"
@@ -32,6 +34,10 @@ struct berth_manager {
 	struct berth_fact_sheet *facts; /* owned; NULL until it is asked for */
 	struct berth_view *view;	/* owned; NULL until it is asked for (manager/view.h) */
 	bool force; /* the user insists: policy may let that override its own protection */
+	struct {
+		int priority;  /* of what is asked for; 0 unless somebody said so */
+		int64_t entry; /* our place in the queue (policy/queue.h); 0: none */
+	} turn;
 };
 
 /* Look at the host again, after changing it: everything borrowed from the inventory is void. Return: 0; -errno, the old

@@ -10,6 +10,7 @@
 #include "manager/facts.h"
 #include "manager/recover.h"
 #include "manager/view.h"
+#include "manager/wait.h"
 #include "policy/ledger.h"
 #include "policy/load.h"
 #include "vfio/inuse.h"
@@ -87,6 +88,8 @@ int berth_manager_open(struct berth_manager **ret, struct berth_host *host,
 	r = open_all(m, err);
 	if (r == 0 && mode == BERTH_MANAGER_CHANGE)
 		r = berth_recover(m, report, err);
+	if (r == 0 && mode == BERTH_MANAGER_CHANGE)
+		r = berth_wait_tidy(m, err);
 	if (r < 0)
 		return r;
 	*ret = BERTH_TAKE_PTR(m);

@@ -12,7 +12,10 @@
 #include "manager/peers.h"
 #include "manager/safety.h"
 #include "manager/unit.h"
+#include "manager/wait.h"
 #include "policy/ledger.h"
+#include "policy/queue.h"
+#include "policy/taint.h"
 
 void berth_obstacles_done(struct berth_obstacles *list)
 {
@@ -99,6 +102,64 @@ static int ask_neighbours(struct berth_manager *m, const struct berth_unit *unit
 	return note(list, r, "NEIGHBOUR", unit->members[0].dev->bdf, &why, err);
 }
 
+static int note_taint(const struct berth_device *dev, const struct berth_taint *t,
+		      struct berth_obstacles *list, struct berth_err *err)
+{
+	const char *bdf = BERTH_BDF_STR(dev->bdf);
+	struct berth_err why = BERTH_ERR_INIT;
+
+	berth_err_set(&why, BERTH_REFUSED,
+		      "TAINTED: %s is tainted '%s' (%s)%s%s; 'berth untaint %s %s' takes that away",
+		      bdf, t->taint, berth_taint_effect_name(t->effect), t->reason ? ": " : "",
+		      t->reason ? t->reason : "", bdf, t->taint);
+	return note(list, BERTH_REFUSED, "TAINTED", dev->bdf, &why, err);
+}
+
+/* What somebody has put on it by hand. */
+static int ask_taints(struct berth_manager *m, const struct berth_unit *unit,
+		      struct berth_obstacles *list, struct berth_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; m->ledger && i < unit->nr && r == 0; i++) {
+		const struct berth_device *dev = unit->members[i].dev;
+		struct berth_taint_list taints = { 0 };
+
+		r = berth_taint_find(m->ledger, dev->path, &taints, err);
+		for (size_t j = 0; j < taints.nr && r == 0; j++) {
+			if (taints.items[j].effect != BERTH_TAINT_REPORT)
+				r = note_taint(dev, &taints.items[j], list, err);
+		}
+		berth_taint_list_free(&taints);
+	}
+	return r;
+}
+
+/* Who waits for it, and comes before us. */
+static int ask_queue(struct berth_manager *m, const struct berth_unit *unit,
+		     struct berth_obstacles *list, struct berth_err *err)
+{
+	const struct berth_bdf at = unit->members[0].dev->bdf;
+	const struct berth_queue_entry *first;
+	struct berth_err why = BERTH_ERR_INIT;
+	struct berth_queue queue = { 0 };
+	char words[32];
+	int r = berth_wait_queue(m, &queue, err);
+
+	if (r < 0)
+		return r;
+	first = berth_wait_before(m, &queue, unit->key);
+	if (first)
+		r = berth_err_set(
+			&why, BERTH_REFUSED,
+			"QUEUED: %s (%s) is waited for by %s (process %d, priority %d), who "
+			"comes first; wait with --wait, or ask with a larger --priority",
+			BERTH_BDF_STR(at), berth_unit_words(unit, words), first->vm,
+			(int)first->pid, first->priority);
+	berth_queue_free(&queue);
+	return note(list, r, "QUEUED", at, &why, err);
+}
+
 int berth_obstacles_find(struct berth_manager *m, const struct berth_unit *unit,
 			 const struct berth_obstacle_query *q, struct berth_obstacles *ret,
 			 const struct berth_assignment **ret_own, struct berth_err *err)
@@ -110,10 +171,16 @@ int berth_obstacles_find(struct berth_manager *m, const struct berth_unit *unit,
 	/* What belongs to somebody else is not a matter of policy. */
 	if (r == 0 && q->vm && !list.nr)
 		r = ask_policy(m, unit, q, &list, err);
+	/* For a VM the policy is asked, whose claims may tolerate one. */
+	if (r == 0 && !owner && !q->vm)
+		r = ask_taints(m, unit, &list, err);
 	if (r == 0 && !owner)
 		r = ask_safety(m, unit, &list, err);
 	if (r == 0 && !owner)
 		r = ask_neighbours(m, unit, q, &list, err);
+	/* The last: what cannot be had anyway is not waited for. */
+	if (r == 0 && !owner && q->vm)
+		r = ask_queue(m, unit, &list, err);
 	if (r < 0) {
 		berth_obstacles_done(&list);
 		return r;

@@ -20,7 +20,8 @@ struct berth_units;
 struct berth_obstacle {
 	/*
 	 * Stable, for scripts: a name of manager/safety.h, or "BRIDGE", "OWNED" by another VM or `berth bind`, "STATE" its own
-	 * but faulted or changed, "POLICY", "NEIGHBOUR" a device that can reach it past the IOMMU.
+	 * but faulted or changed, "POLICY", "NEIGHBOUR" a device that can reach it past the IOMMU,
+	 * "TAINTED" by hand with no-new or evict, "QUEUED" somebody who waits for it comes first.
 	 */
 	const char *code;
 	struct berth_bdf at;	       /* the function that it is about */

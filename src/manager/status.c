@@ -11,6 +11,7 @@
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/recover.h"
+#include "manager/wait.h"
 #include "policy/evidence.h"
 #include "policy/lease.h"
 #include "vfio/bind.h"
@@ -188,6 +189,8 @@ int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct 
 		r = add_owned(m, &live.items[i], busy, &s);
 	if (r == 0)
 		r = add_external(m, &live, &s);
+	if (r == 0)
+		r = berth_wait_queue(m, &s.queue, err);
 	berth_assignment_list_free(&live);
 	if (r < 0) {
 		berth_status_done(&s);
@@ -204,5 +207,6 @@ void berth_status_done(struct berth_status *s)
 		free(s->rows[i].vm);
 	}
 	free(s->rows);
+	berth_queue_free(&s->queue);
 	memset(s, 0, sizeof(*s));
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "policy/queue.h"
+
 struct berth_err;
 struct berth_manager;
 
@@ -32,6 +34,8 @@ struct berth_status_row {
 struct berth_status {
 	struct berth_status_row *rows; /* owned; ours by age, then external ones by group */
 	size_t nr;
+	struct berth_queue
+		queue; /* owned; who waits, the next one first; nobody for whom the ledger is hidden */
 };
 
 /* @ret: owned by the caller, berth_status_done(). Return: 0; -ENOMEM; -errno. */

@@ -19,6 +19,9 @@ void berth_view_free(struct berth_view *view)
 		return;
 	berth_world_free(view->world);
 	berth_assignment_list_free(&view->live);
+	berth_lease_list_free(&view->leases);
+	berth_taint_list_free(&view->taints);
+	free(view->usage_taints);
 	free(view);
 }
 
@@ -34,6 +37,28 @@ static const struct berth_assignment *find_owner(const struct berth_assignment_l
 	return berth_owner_of_device(live, dev);
 }
 
+/* Those that have been put on it by hand: neighbours in the list, which is sorted by path. */
+static void fill_taints(const struct berth_view *view, const struct berth_device *dev,
+			struct berth_usage *usage)
+{
+	for (size_t i = 0; i < view->taints.nr; i++) {
+		if (strcmp(view->taints.items[i].path, dev->path))
+			continue;
+		if (!usage->nr_taints)
+			usage->taints = &view->usage_taints[i];
+		usage->nr_taints++;
+	}
+}
+
+static void fill_lease(const struct berth_view *view, const struct berth_assignment *owner,
+		       struct berth_usage *usage)
+{
+	for (size_t i = 0; i < view->leases.nr; i++) {
+		if (view->leases.items[i].claim == owner->claim)
+			usage->lease_end = view->leases.items[i].end;
+	}
+}
+
 static void fill(struct berth_manager *m, const struct berth_view *view, size_t i,
 		 struct berth_usage *usage)
 {
@@ -43,7 +68,9 @@ static void fill(struct berth_manager *m, const struct berth_view *view, size_t 
 
 	if (berth_device_is_bridge(dev))
 		return;
+	fill_taints(view, dev, usage);
 	if (owner) {
+		fill_lease(view, owner, usage);
 		usage->vm = owner->vm;
 		usage->state = berth_owned_state_name(owner->state);
 		return;
@@ -56,6 +83,28 @@ static void fill(struct berth_manager *m, const struct berth_view *view, size_t 
 		usage->safety = berth_inuse_code_name(why->code);
 		usage->safety_text = why->sentence;
 	}
+}
+
+static int read_ledger(struct berth_manager *m, struct berth_view *view, struct berth_err *err)
+{
+	int r = berth_owner_all(m, &view->live, err);
+
+	if (r == 0 && m->ledger)
+		r = berth_lease_all(m->ledger, &view->leases, err);
+	if (r == 0 && m->ledger)
+		r = berth_taint_find(m->ledger, NULL, &view->taints, err);
+	if (r < 0)
+		return r;
+	view->usage_taints = calloc(view->taints.nr + 1, sizeof(*view->usage_taints));
+	if (!view->usage_taints)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < view->taints.nr; i++) {
+		const struct berth_taint *t = &view->taints.items[i];
+
+		view->usage_taints[i] =
+			(struct berth_usage_taint){ t->taint, t->effect, t->reason };
+	}
+	return 0;
 }
 
 int berth_view_new(struct berth_view **ret, struct berth_manager *m,
@@ -74,7 +123,7 @@ int berth_view_new(struct berth_view **ret, struct berth_manager *m,
 		berth_inuse_read(&m->inuse, m->host, true, &view->blind);
 	r = m->facts ? 0 : berth_facts_build(&m->facts, m->host, m->inv, err);
 	if (r == 0)
-		r = berth_owner_all(m, &view->live, err);
+		r = read_ledger(m, view, err);
 	if (r != 0)
 		return r;
 	for (size_t i = 0; i < m->inv->nr; i++)

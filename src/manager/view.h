@@ -7,7 +7,9 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "policy/lease.h"
 #include "policy/ledger.h"
+#include "policy/taint.h"
 #include "policy/world.h"
 
 struct berth_device;
@@ -15,9 +17,12 @@ struct berth_inventory;
 struct berth_manager;
 
 struct berth_view {
-	struct berth_world *world;	   /* owned; device i is inventory.devices[i] */
-	const struct berth_inventory *inv; /* borrowed from the manager */
-	struct berth_assignment_list live; /* owned; what the ledger says */
+	struct berth_world *world;		/* owned; device i is inventory.devices[i] */
+	const struct berth_inventory *inv;	/* borrowed from the manager */
+	struct berth_assignment_list live;	/* owned; what the ledger says */
+	struct berth_lease_list leases;		/* owned; likewise */
+	struct berth_taint_list taints;		/* owned; likewise, by path */
+	struct berth_usage_taint *usage_taints; /* owned; the same as the world wants them */
 	struct berth_err
 		blind; /* why nobody can tell what the host stands on; then all of it is taken to be needed */
 };
