@@ -161,6 +161,7 @@ FUZZ_MAX_fuzz_guest := 1024
 FUZZ_MAX_fuzz_device := 1536
 FUZZ_MAX_fuzz_launch := 8200
 FUZZ_MAX_fuzz_kernel := 16384
+FUZZ_MAX_fuzz_policy := 8192
 SEEDS_fuzz_policy := $(wildcard docs/examples/policy-*.json)
 WRAP_fuzz_guest  := $(WRAP_IRQ) $(WRAP_VM)
 WRAP_fuzz_device := $(WRAP_IRQ) $(WRAP_VM)

@@ -33,6 +33,14 @@ else
     echo "skip - scdoc and mandoc are not installed ('make deps' installs them)"
 fi
 
+# Every key of the policy language and every attribute of devices has its place in berth-policy(5).
+keys=$("$BERTH_BUILD/tests/policy_keys" | python3 -c 'import json, sys
+t = json.load(sys.stdin)
+print("\n".join(t["attributes"] + [key for keys in t["objects"].values() for key in keys]))' | sort -u)
+[ -n "$keys" ] || not_ok "policy_keys lists keys"
+missing=$(for key in $keys; do grep -qE "[*\"]$key[*\"]" docs/man/berth-policy.5.scd || echo "$key"; done)
+if [ -z "$missing" ]; then ok "berth-policy(5) names every key and attribute"; else not_ok "berth-policy(5) does not name: $missing"; fi
+
 # Verbs are in `berth help` as "  NAME  summary"; in the manual each has a heading "## NAME".
 verbs=$("$BERTH_BUILD/berth" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 [ -n "$verbs" ] || not_ok "berth help lists verbs"

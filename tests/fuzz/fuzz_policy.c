@@ -2,6 +2,7 @@
 /*
  * Any bytes as a policy file: refused with a sentence, or loaded and able to decide. `make fuzz` runs it.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include "policy/explain.h"
 #include "policy/load.h"
 #include "policy/lookup.h"
+#include "policy/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,6 +36,19 @@ static const struct berth_facts vf = { .bdf = "0000:03:10.0",
 				       .is_vf = true,
 				       .vf_index = 0,
 				       .pf = &pf };
+
+/* Whatever the claims want: an answer for each, or a refusal to search so far. */
+static void use_claims(struct berth_world *world)
+{
+	struct berth_plan *plan = NULL;
+	int r = berth_plan_new(&plan, world, NULL, NULL);
+
+	if (r == 0 && plan->nr != world->policy->nr_claims)
+		abort();
+	if (r != 0 && r != -E2BIG)
+		abort();
+	berth_plan_free(plan);
+}
 
 static void use(const struct berth_policy *policy)
 {
@@ -65,6 +80,7 @@ static void use(const struct berth_policy *policy)
 	for (size_t i = 0; i < policy->nr_pools; i++)
 		berth_policy_find_pool(policy, policy->pools[i].name, both, 2, found, &nr, NULL);
 	berth_trace_done(&trace);
+	use_claims(world);
 	berth_world_free(world);
 }
 
