@@ -19,7 +19,7 @@ static const char help[] =
 	"       berth policy plan [FILE…] [--vm VM] [--json]\n\n"
 	"check    read the policy, or these files as if they were it; errors with file, line and\n"
 	"         column (exit code 1), then what is doubtful on this host, and which files count\n"
-	"show     every device, class, pool and rule, with the devices of this host that fit now\n"
+	"show     every entry of the policy, with the devices of this host that fit now\n"
 	"explain  every check that decides about a device, in order; without a device, the verdict\n"
 	"         on each one, and when the VM has a claim: what it gets, every candidate, why\n"
 	"plan     what each claim gets, by priority, then by name, and what is left of the pools;\n"
@@ -89,9 +89,7 @@ static void print_count(size_t nr, const char *one, const char *many)
 static void print_counts(const struct berth_policy *p, const struct berth_host *host)
 {
 	if (p->nr_files == 0) {
-		printf("no policy: there is no file in %s/policy.d, %s/policy.d or %s/policy.d, root may "
-		       "assign whatever safety allows\n",
-		       host->run, host->etc, host->lib);
+		policy_say_none(host);
 		return;
 	}
 	printf("ok: %zu file%s", p->nr_files, p->nr_files == 1 ? "" : "s");
@@ -172,130 +170,6 @@ static int check(const struct berth_cmd *cmd, struct berth_host *host,
 	return bad < 0 ? BERTH_EXIT_FAILED : BERTH_EXIT_OK;
 }
 
-/* --- show --- */
-
-static const struct berth_out_col entry_cols[] = {
-	{ "kind", NULL, BERTH_OUT_STRING, 0 },
-	{ "name", NULL, BERTH_OUT_STRING, 0 },
-	{ "effect", NULL, BERTH_OUT_STRING, 0 },
-	{ "priority", NULL, BERTH_OUT_NUMBER, BERTH_OUT_EXTRA },
-	{ "vms", NULL, BERTH_OUT_STRING, 0 },
-	{ "bind", NULL, BERTH_OUT_STRING, 0 },
-	{ "devices", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
-	{ "file", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
-	{ "line", NULL, BERTH_OUT_NUMBER, BERTH_OUT_EXTRA },
-	{ "pointer", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
-};
-
-static void set_origin(struct berth_out_row *row, const struct berth_origin *origin)
-{
-	berth_out_str(row, "file", origin->file);
-	berth_out_num(row, "line", origin->line);
-	berth_out_str(row, "pointer", origin->pointer);
-}
-
-/* "a b c", for the names of VMs and the BDFs of devices. */
-static void append_word(char **text, const char *word)
-{
-	char *longer = NULL;
-
-	if (asprintf(&longer, "%s%s%s", *text ? *text : "", *text ? " " : "", word) < 0)
-		return;
-	free(*text);
-	*text = longer;
-}
-
-/* What fits an entry: a pool or rule is asked through @pool or @rule, anything else by its match. */
-static char *devices_that_fit(const struct policy_scene *s, const struct berth_match *match,
-			      const struct berth_pool_entry *pool, const struct berth_rule *rule)
-{
-	char *text = NULL;
-
-	for (size_t i = 0; i < s->view->world->nr; i++) {
-		const struct berth_facts *facts = &s->view->world->facts[i];
-		enum berth_tri fits = match ? berth_match_eval(match, facts, NULL) :
-				      pool  ? berth_pool_has(s->policy, pool, facts) :
-					      berth_selector_fits(s->policy, &rule->resource, facts,
-								  &(const char *){ 0 });
-
-		if (fits == BERTH_YES)
-			append_word(&text, facts->bdf);
-	}
-	return text;
-}
-
-static void add_entries(struct berth_out *out, const struct policy_scene *s, const char *kind,
-			const struct berth_group_entry *entries, size_t nr)
-{
-	for (size_t i = 0; i < nr; i++) {
-		BERTH_CLEANUP(berth_freep)
-		char *devices = devices_that_fit(s, entries[i].match, NULL, NULL);
-		struct berth_out_row *row = berth_out_add(out, NULL);
-
-		berth_out_str(row, "kind", kind);
-		berth_out_str(row, "name", entries[i].name);
-		if (entries[i].has_bind)
-			berth_out_str(row, "bind",
-				      entries[i].bind == BERTH_BIND_AUTO ? "auto" : "on-assign");
-		berth_out_str(row, "devices", devices);
-		set_origin(row, &entries[i].origin);
-	}
-}
-
-static void add_rule(struct berth_out *out, const struct policy_scene *s,
-		     const struct berth_rule *rule)
-{
-	BERTH_CLEANUP(berth_freep) char *devices = devices_that_fit(s, NULL, NULL, rule);
-	BERTH_CLEANUP(berth_freep) char *vms = NULL;
-	struct berth_out_row *row = berth_out_add(out, NULL);
-
-	for (char **vm = rule->vms; vm && *vm; vm++)
-		append_word(&vms, *vm);
-	berth_out_str(row, "kind", "rule");
-	berth_out_str(row, "name", rule->name);
-	berth_out_str(row, "effect", berth_effect_name(rule->effect));
-	berth_out_num(row, "priority", rule->priority);
-	berth_out_str(row, "vms", rule->vms ? vms : "*");
-	berth_out_str(row, "devices", devices);
-	set_origin(row, &rule->origin);
-}
-
-static int show(const struct berth_cmd *cmd, struct berth_host *host,
-		const struct policy_args *args)
-{
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	BERTH_CLEANUP(policy_scene_done) struct policy_scene s = { 0 };
-	struct berth_err err = BERTH_ERR_INIT;
-	int r;
-
-	if (args->nr || args->vm)
-		return berth_usage(cmd, "show takes no more arguments");
-	r = policy_scene_read(&s, host, NULL, &err);
-	if (r == 0)
-		r = berth_out_new(&out, "entries", entry_cols, BERTH_ARRAY_SIZE(entry_cols),
-				  args->json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, &err);
-	if (r < 0)
-		return berth_fail(cmd, r, &err);
-	add_entries(out, &s, "device", s.policy->devices, s.policy->nr_devices);
-	add_entries(out, &s, "class", s.policy->classes, s.policy->nr_classes);
-	for (size_t i = 0; i < s.policy->nr_pools; i++) {
-		const struct berth_pool_entry *pool = &s.policy->pools[i];
-		BERTH_CLEANUP(berth_freep) char *devices = devices_that_fit(&s, NULL, pool, NULL);
-		struct berth_out_row *row = berth_out_add(out, NULL);
-
-		berth_out_str(row, "kind", "pool");
-		berth_out_str(row, "name", pool->name);
-		berth_out_str(row, "devices", devices);
-		set_origin(row, &pool->origin);
-	}
-	for (size_t i = 0; i < s.policy->nr_rules; i++)
-		add_rule(out, &s, &s.policy->rules[i]);
-	if (!args->json && s.policy->nr_files == 0)
-		print_counts(s.policy, host);
-	r = berth_out_print(out, stdout, &err);
-	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
-}
-
 /* --- arguments --- */
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
@@ -309,7 +183,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		int (*run)(const struct berth_cmd *cmd, struct berth_host *host,
 			   const struct policy_args *args);
 	} subverbs[] = { { "check", check },
-			 { "show", show },
+			 { "show", policy_show },
 			 { "explain", policy_explain },
 			 { "plan", policy_plan } };
 	struct policy_args args = { 0 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tools/policy_scene.h"
 
+#include <stdio.h>
+
+#include "base/host.h"
 #include "manager/manager.h"
 #include "policy/load.h"
 
@@ -24,4 +27,11 @@ void policy_scene_done(struct policy_scene *s)
 	berth_view_free(s->view);
 	berth_manager_close(s->m);
 	berth_policy_free(s->policy);
+}
+
+void policy_say_none(const struct berth_host *host)
+{
+	printf("no policy: there is no file in %s/policy.d, %s/policy.d or %s/policy.d, root may "
+	       "assign whatever safety allows\n",
+	       host->run, host->etc, host->lib);
 }

@@ -42,4 +42,11 @@ int policy_explain_claim(const struct berth_cmd *cmd, struct policy_scene *s,
 int policy_explain(const struct berth_cmd *cmd, struct berth_host *host,
 		   const struct policy_args *args);
 
+/* berth policy show */
+int policy_show(const struct berth_cmd *cmd, struct berth_host *host,
+		const struct policy_args *args);
+
+/* Print that there is no policy, and where one would be. */
+void policy_say_none(const struct berth_host *host);
+
 #endif

@@ -38,10 +38,10 @@ struct kind {
 	size_t nr, size, origin;
 };
 
-#define KIND(noun, p, vector)                                                                      \
+#define KIND(noun, type, p, vector)                                                                \
 	{                                                                                          \
-		noun, (p)->vector, (p)->nr_##vector, sizeof(*(p)->vector),                         \
-			(size_t)((char *)&(p)->vector->origin - (char *)(p)->vector)               \
+		noun, (p)->vector, (p)->nr_##vector, sizeof(struct type),                          \
+			offsetof(struct type, origin)                                              \
 	}
 
 static const char *name_of(const void *entry)
@@ -97,15 +97,15 @@ static int sort_kind(struct kind *kind, struct berth_err *err)
 static int sort_all(struct berth_policy *p, struct berth_err *err)
 {
 	struct kind kinds[] = {
-		KIND("device", p, devices),
-		KIND("class", p, classes),
-		KIND("pool", p, pools),
-		KIND("tenant", p, tenants),
-		KIND("protect entry", p, protects),
-		KIND("sriov entry of", p, sriovs),
-		KIND("claim of", p, claims),
-		KIND(NULL, p, rules),
-		KIND(NULL, p, taints),
+		KIND("device", berth_group_entry, p, devices),
+		KIND("class", berth_group_entry, p, classes),
+		KIND("pool", berth_pool_entry, p, pools),
+		KIND("tenant", berth_tenant_entry, p, tenants),
+		KIND("protect entry", berth_protect_entry, p, protects),
+		KIND("sriov entry of", berth_sriov_entry, p, sriovs),
+		KIND("claim of", berth_claim_entry, p, claims),
+		KIND(NULL, berth_rule, p, rules),
+		KIND(NULL, berth_taint_entry, p, taints),
 	};
 	int r = 0;
 
@@ -158,10 +158,10 @@ static bool has_name(const struct berth_policy *p, const char *noun, const char 
 static const char **names_of(const struct berth_policy *p, const char *noun)
 {
 	const struct kind kinds[] = {
-		KIND("device", p, devices),
-		KIND("class", p, classes),
-		KIND("pool", p, pools),
-		KIND("tenant", p, tenants),
+		KIND("device", berth_group_entry, p, devices),
+		KIND("class", berth_group_entry, p, classes),
+		KIND("pool", berth_pool_entry, p, pools),
+		KIND("tenant", berth_tenant_entry, p, tenants),
 	};
 	const struct kind *kind = kinds;
 	const char **names;

@@ -110,6 +110,19 @@ expect "files as JSON" 0 '"masked": \[' "" policy check --json
 json_ok "which is JSON"
 rm -r "$tmp/lib/policy.d" "$tmp/run/policy.d" "$tmp/run/claims.d"
 sed -i 's/8086:\*/10de:*/' "$tmp/etc/policy.d/10-a.json"
+python3 -c 'import json, sys
+json.dump(json.load(open("tests/data/policy/complete.json"))[0]["policy"], sys.stdout)' >"$tmp/etc/policy.d/20-all.json"
+mv "$tmp/etc/policy.d/10-a.json" "$tmp/10-a.json"
+expect "show: a tenant, its VMs and quota" 0 "^tenant  *ml .* ml-\*  *-  *gpu<=4 max_priority=500" "" policy show
+expect "show: a rule for a tenant is not one for any VM" 0 "^rule  *r  *allow  *tenant:ml .* lease=259200s on_expiry=shutdown preempt=lower" "" policy show
+expect "show: a reservation" 0 "^rule  *-  *reserve  *a b-\*  *-  *count=2" "" policy show
+expect "show: what stays with the host" 0 "^protect  *mgmt" "" policy show
+expect "show: a wish for virtual functions" 0 "^sriov  *nic-0 .*num_vfs=8" "" policy show
+expect "show: a taint" 0 "^taint  *hw-fault  *no-new" "" policy show
+expect "show: a claim" 0 "^claim .* ml-7  *-  *gpu=2 nic=2 dev=1 m=1 any=1" "" policy show
+expect "show: defaults" 0 "^defaults .* min_isolation=shared numa=preferred unbind_timeout_s=20" "" policy show
+rm "$tmp/etc/policy.d/20-all.json"
+mv "$tmp/10-a.json" "$tmp/etc/policy.d/10-a.json"
 expect "another card than expected" 0 "^refused: IDENTITY_CHANGED: 0000:02:00.0 is where policy expects" "" \
     policy explain 02:00.0 --vm ml-1
 expect "check warns about it" 0 "^ok: " "warning: 0000:02:00.0 is where policy expects device \"nic\"" policy check
