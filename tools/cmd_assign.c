@@ -7,16 +7,20 @@
 #include <sys/signalfd.h>
 
 #include "manager/assign.h"
+#include "manager/claimed.h"
 #include "manager/wait.h"
 #include "tools/devargs.h"
 
 static const char help[] =
 	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT]\n"
-	"                    [--wait[=TIME]] [--priority N] [--dry-run]\n\n"
+	"                    [--wait[=TIME]] [--priority N] [--dry-run]\n"
+	"       berth assign --claim VM [--for TIME | --until MOMENT] [--dry-run]\n\n"
 	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
 	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
 	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
-	"      --vm VM           the owner\n" BERTH_DEVARGS_LEASE_HELP
+	"      --vm VM           the owner\n"
+	"      --claim VM        the owner, and it gets what its claim in the policy asks for:\n"
+	"                        'berth policy plan --vm VM' says what that is\n" BERTH_DEVARGS_LEASE_HELP
 	"      --wait[=TIME]     wait until whoever has the devices lets go of them, so long or for ever;\n"
 	"                        Ctrl-C ends it\n"
 	"      --priority N      0 to 999: who waits with a larger number comes first, then who came\n"
@@ -70,6 +74,25 @@ static int wait_for(const struct berth_cmd *cmd, struct berth_host *host,
 	return berth_wait_assign(host, args->vm, args->devs, args->nr, &wait, report, err);
 }
 
+/* What is named, or what the claim gets. */
+static int assign(struct berth_manager *m, const struct berth_devargs *args,
+		  const struct berth_assign_how *how, struct berth_report *report,
+		  struct berth_err *err)
+{
+	struct berth_claimed claimed = { 0 };
+	int r;
+
+	if (!args->claim)
+		return berth_manager_assign_how(m, args->vm, args->devs, args->nr, how, report,
+						err);
+	r = berth_manager_claimed(m, args->vm, &claimed, err);
+	if (r == 0)
+		r = berth_manager_assign_how(m, args->vm, (const char *const *)claimed.names,
+					     claimed.nr, how, report, err);
+	berth_claimed_done(&claimed);
+	return r;
+}
+
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
@@ -79,12 +102,16 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	struct berth_devargs args;
 	int r = berth_devargs_parse(cmd, argc, argv,
 				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE |
-					    BERTH_DEVARGS_WAIT,
+					    BERTH_DEVARGS_WAIT | BERTH_DEVARGS_CLAIM,
 				    &args);
 
 	if (r != BERTH_EXIT_OK)
 		return r;
-	if (!args.nr)
+	if (args.claim && args.nr)
+		return berth_usage(cmd, "devices, or --claim: the claim names its own");
+	if (args.claim && args.wait)
+		return berth_usage(cmd, "--wait is for devices that are named, not for --claim");
+	if (!args.nr && !args.claim)
 		return berth_usage(cmd, "which device?");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
@@ -97,7 +124,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	}
 	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
 	if (r == 0)
-		r = berth_manager_assign_how(m, args.vm, args.devs, args.nr, &how, &report, &err);
+		r = assign(m, &args, &how, &report, &err);
 	return berth_devargs_end(cmd, r, &report, &err);
 }
 

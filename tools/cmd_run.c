@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "manager/assign.h"
+#include "manager/claimed.h"
 #include "manager/manager.h"
 #include "tools/berth.h"
 #include "tools/devargs.h"
@@ -36,6 +37,7 @@ static const char help[] =
 	"  --numa-node NODE   where memory comes from: auto (the node of the devices), off (any), or a number (auto)\n"
 	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
 	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
+	"  --claim            and what the VM's claim in the policy gets: 'berth policy plan --vm NAME' says what that is\n"
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
 	"  --on-error WHAT    when a device reports an uncorrectable error (PCIe AER): stop, pause or pass (stop)\n"
 	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
@@ -60,7 +62,7 @@ static const char help[] =
 struct options {
 	struct berth_run_config config;
 	struct berth_supervisor_options supervisor;
-	bool dry_run, json;
+	bool dry_run, json, claim;
 };
 
 enum {
@@ -74,6 +76,7 @@ enum {
 	OPT_NUMA_NODE,
 	OPT_ON_DMA_FAULT,
 	OPT_DEVICE,
+	OPT_CLAIM,
 	OPT_P2P,
 	OPT_IOMMU,
 	OPT_ON_ERROR,
@@ -97,6 +100,7 @@ static const struct option longs[] = {
 	{ "numa-node", required_argument, NULL, OPT_NUMA_NODE },
 	{ "on-dma-fault", required_argument, NULL, OPT_ON_DMA_FAULT },
 	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "claim", no_argument, NULL, OPT_CLAIM },
 	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "iommu", required_argument, NULL, OPT_IOMMU },
 	{ "on-error", required_argument, NULL, OPT_ON_ERROR },
@@ -192,6 +196,9 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 		return r == -EINVAL ? berth_usage(cmd, "--device %s: %s", optarg, err->text) :
 		       r < 0	    ? berth_fail(cmd, r, err) :
 				      0;
+	case OPT_CLAIM:
+		o->claim = true;
+		return 0;
 	case OPT_P2P:
 		o->config.p2p = true;
 		return 0;
@@ -335,6 +342,21 @@ static int dry_run(const struct berth_cmd *cmd, struct berth_host *host, const s
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 
+/* What the VM's claim gets now, as if it had been named; whoever takes one of them before us makes the run fail, no more. */
+static int add_claimed(struct berth_host *host, struct berth_run_config *c, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	struct berth_claimed claimed = { 0 };
+	int r = berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, err);
+
+	if (r == 0)
+		r = berth_manager_claimed(m, c->name, &claimed, err);
+	for (size_t i = 0; r == 0 && i < claimed.nr; i++)
+		r = berth_run_config_parse_device(c, claimed.names[i], err);
+	berth_claimed_done(&claimed);
+	return r;
+}
+
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	struct options o = { .supervisor = { .console = "stdio" } };
@@ -343,6 +365,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 
 	berth_run_config_init(&o.config);
 	r = parse(cmd, argc, argv, &o);
+	if (r == 0 && o.claim) {
+		r = add_claimed(host, &o.config, &err);
+		r = r ? berth_fail(cmd, r, &err) : 0;
+	}
 	if (r == 0 && o.dry_run)
 		r = dry_run(cmd, host, &o);
 	else if (r == 0) {

@@ -20,6 +20,7 @@ static const struct option options[] = {
 	{ "driver", required_argument, NULL, 'd' },
 	{ "unclean", no_argument, NULL, 'u' },
 	{ "dry-run", no_argument, NULL, 'n' },
+	{ "claim", required_argument, NULL, 'c' },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
@@ -34,6 +35,8 @@ static unsigned int flag_of(int c)
 	switch (c) {
 	case 'v':
 		return BERTH_DEVARGS_VM;
+	case 'c':
+		return BERTH_DEVARGS_CLAIM;
 	case 'j':
 		return BERTH_DEVARGS_JSON;
 	case 'd':
@@ -60,6 +63,10 @@ static void set(struct berth_devargs *args, int c, const char *value)
 	switch (c) {
 	case 'v':
 		args->vm = value;
+		break;
+	case 'c':
+		args->vm = value;
+		args->claim = true;
 		break;
 	case 'j':
 		args->json = true;

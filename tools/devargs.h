@@ -23,6 +23,7 @@ enum berth_devargs_flag {
 	BERTH_DEVARGS_LEASE = 1 << 5, /* --for, --until, --on-expiry */
 	BERTH_DEVARGS_WAIT = 1 << 6,  /* --wait, --priority */
 	BERTH_DEVARGS_QUEUE = 1 << 7, /* --queue */
+	BERTH_DEVARGS_CLAIM = 1 << 8, /* --claim VM */
 };
 
 struct berth_devargs {
@@ -31,6 +32,7 @@ struct berth_devargs {
 	const char *const *devs; /* borrowed from argv */
 	size_t nr;
 	bool dry_run, json, unclean;
+	bool claim; /* what the claim of @vm gets, instead of devices that are named */
 	struct berth_lease_wish lease;
 	bool wait, queue;
 	int64_t wait_s; /* with wait: so long; 0: for ever */
