@@ -130,6 +130,7 @@ WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_appl
 WRAP_test_sriov := berth_sysfs_write
 WRAP_test_netdev := berth_sysfs_write
 WRAP_test_facts := berth_sysfs_write
+WRAP_test_claimed := berth_sysfs_write
 WRAP_test_appear := berth_sysfs_write
 WRAP_test_sriov_verb := berth_sysfs_write
 # A test of a command (tests/test_cmd_x.c) may link objects of tools/ too: OBJ_test_cmd_x = tools/….c

@@ -122,6 +122,32 @@ audited() {
     expect 1 "row 3 was changed" "a row that was changed is named" audit verify
 }
 
+# A VM gets what its claim asks for, not the NIC that the host needs; another one is told what is missing.
+claims() {
+    local -x BERTH_ETC=/tmp/claims
+    mkdir -p $BERTH_ETC/policy.d
+    cat >$BERTH_ETC/policy.d/10-claims.json <<'END'
+{ "version": 1,
+  "classes": [ { "name": "nic", "match": { "pci.class": "0200", "pci.is_vf": false } },
+               { "name": "disk", "match": { "pci.class": "0108" } } ],
+  "rules": [ { "effect": "allow", "subject": { "any_vm": true }, "resource": { "class": ["nic", "disk"] } } ],
+  "claims": [ { "vm": "t1", "priority": 5, "requests": [ { "name": "nic", "class": "nic" }, { "name": "disk", "class": "disk" } ],
+                "constraints": [ { "max_distance": "PHB", "pair": ["nic", "disk"] } ] },
+              { "vm": "t2", "requests": [ { "name": "disk", "class": "disk" } ] } ] }
+END
+    expect 0 "t1 gets $nic $nvme" "policy plan says what the claim gets" policy plan --vm t1
+    expect 0 "$nic igb → vfio-pci" "assign --claim, step by step" assign --claim t1 --dry-run
+    expect 0 "owned by t1" "assign --claim" assign --claim t1
+    check "the NIC of the claim is on vfio-pci" has $nic vfio-pci vfio-pci
+    check "and the disk" has $nvme vfio-pci vfio-pci
+    expect 0 "owned by t1 already" "a second time it has all of it" assign --claim t1
+    expect 3 "t2 wants 1 of .disk., and may have 0 of 1, 1 OWNED; .* is owned by VM t1" "the next claim is told why not" \
+        assign --claim t2
+    expect 1 "no claim of VM t3" "a VM without a claim" assign --claim t3
+    expect 0 "no longer owned" "release of a claim" release --vm t1
+    check "the NIC of the claim is back" has $nic igb '(null)'
+}
+
 moves() {
     round_trip $nic igb
     round_trip $nvme nvme
@@ -164,6 +190,7 @@ moves() {
     expect 0 "no driver → igb" "release of what was bound by hand" release $nic
 
     two_at_once
+    claims
     leases
     killed_at_ten_moments
     expect 0 "agree" "recover finds nothing left to do" recover
