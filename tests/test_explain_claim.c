@@ -135,6 +135,28 @@ static void the_nearest_miss_and_its_remedy_are_named(void **state)
 	assert_int_equal(json_integer_value(json_object_get(candidate(f, 1, 0), "failed")), 1);
 }
 
+/* Of a device that is denied and one that is owned the second came farther. */
+static void the_nearest_is_the_one_that_came_farthest(void **state)
+{
+	struct fixture *f = *state;
+
+	made_world_add_switches(f->made, 1, 1, 1, 1);
+	made_world_add(f->made, MADE_NIC, 0, "R0/07.0/00.0");
+	f->made->usage[1].vm = "db1";
+	explain(f,
+		POLICY ", 'protect': [ { 'name': 'p', 'match': { 'pci.path': 'R0/07.0/00.0' } } ]");
+	assert_non_null(strstr(f->text, "1 PROTECTED, 1 OWNED; nearest: 0000:01:00.0 is owned"));
+	teardown(state);
+	setup(state);
+	f = *state;
+	made_world_add_switches(f->made, 1, 1, 1, 1);
+	made_world_add(f->made, MADE_NIC, 0, "R0/07.0/00.0");
+	f->made->usage[2].vm = "db1";
+	explain(f,
+		POLICY ", 'protect': [ { 'name': 'p', 'match': { 'pci.bdf': '0000:01:00.0' } } ]");
+	assert_non_null(strstr(f->text, "1 PROTECTED, 1 OWNED; nearest: 0000:02:00.0 is owned"));
+}
+
 static void nothing_that_fits_at_all_is_said(void **state)
 {
 	struct fixture *f = *state;
@@ -152,6 +174,7 @@ int main(void)
 		T(what_is_met_names_the_devices_and_the_scores),
 		T(a_constraint_in_the_way_is_named_and_shown_on_each_candidate),
 		T(the_nearest_miss_and_its_remedy_are_named),
+		T(the_nearest_is_the_one_that_came_farthest),
 		T(nothing_that_fits_at_all_is_said),
 #undef T
 	};

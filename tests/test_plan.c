@@ -198,6 +198,61 @@ static void what_is_free_is_taken_before_anybody_goes(void **state)
 	assert_int_equal(answer(f, "hi")->devices[0].device, 4);
 }
 
+/* One VM with two devices rather than two with one each, though it is worth more. */
+static void one_victim_is_better_than_two(void **state)
+{
+	static const char *const owners[] = { "a", "b", "c", "c" };
+	struct fixture *f = *state;
+	char got[64];
+
+	made_world_add_switches(f->made, 1, 1, 4, 0);
+	for (int i = 0; i < 4; i++)
+		f->made->usage[i].vm = owners[i];
+	plan(f,
+	     CLASSES RULES(LOWER) "'claims': [ " CLAIM("hi", 9, false, 2) ", " CLAIM(
+		     "a", 1, true, 1) ", " CLAIM("b", 1, true, 1) ", " CLAIM("c", 2, true, 2) " ]",
+	     "hi");
+	assert_string_equal(victims(f, "hi", got, sizeof(got)), "c");
+}
+
+/* Both rules allow; only one lets others go for it. */
+static void a_device_under_another_rule_is_not_taken_from_anybody(void **state)
+{
+	struct fixture *f = *state;
+	char got[64];
+
+	made_world_add(f->made, MADE_GPU, 0, "R0/01.0/00.0");
+	made_world_add(f->made, MADE_GPU, 1, "R1/01.0/00.0");
+	f->made->usage[0].vm = "a";
+	f->made->usage[1].vm = "b";
+	plan(f,
+	     CLASSES "'rules': [ { 'effect': 'allow', 'subject': { 'any_vm': true }, 'resource':"
+		     " { 'match': { 'numa.node': 0 } } }, { 'effect': 'allow', 'subject':"
+		     " { 'any_vm': true }, 'resource': { 'match': { 'numa.node': 1 } }" LOWER
+		     " } ], 'claims': [ " CLAIM("hi", 9, false, 1) ", " CLAIM(
+			     "a", 1, true, 1) ", " CLAIM("b", 2, true, 1) " ]",
+	     "hi");
+	assert_string_equal(victims(f, "hi", got, sizeof(got)), "b");
+}
+
+/* What the first claim takes counts when the second one is spread. */
+static void claims_are_spread_over_switches(void **state)
+{
+	struct fixture *f = *state;
+
+	made_world_add_switches(f->made, 3, 1, 2, 0);
+	plan(f,
+	     CLASSES RULES(
+		     "") "'pools': [ { 'name': 'p', 'class': 'gpu', 'order': 'spread' } ],"
+			 " 'claims': [ { 'vm': 'a', 'requests': [ { 'name': 'g', 'pool': 'p' } ] },"
+			 " { 'vm': 'b', 'requests': [ { 'name': 'g', 'pool': 'p' } ] },"
+			 " { 'vm': 'c', 'requests': [ { 'name': 'g', 'pool': 'p' } ] } ]",
+	     NULL);
+	assert_int_equal(answer(f, "a")->devices[0].device, 0);
+	assert_int_equal(answer(f, "b")->devices[0].device, 2);
+	assert_int_equal(answer(f, "c")->devices[0].device, 4);
+}
+
 static void in_a_plan_who_has_to_go_looks_for_something_else(void **state)
 {
 	struct fixture *f = *state;
@@ -221,6 +276,9 @@ int main(void)
 		cmocka_unit_test(as_few_as_possible_have_to_go_the_cheapest_first),
 		T(without_a_rule_that_lets_them_nobody_goes),
 		T(what_is_free_is_taken_before_anybody_goes),
+		T(one_victim_is_better_than_two),
+		T(a_device_under_another_rule_is_not_taken_from_anybody),
+		T(claims_are_spread_over_switches),
 		T(in_a_plan_who_has_to_go_looks_for_something_else),
 #undef T
 	};
