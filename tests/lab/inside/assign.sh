@@ -136,7 +136,7 @@ claims() {
               { "vm": "t2", "requests": [ { "name": "disk", "class": "disk" } ] } ] }
 END
     expect 0 "t1 gets $nic $nvme" "policy plan says what the claim gets" policy plan --vm t1
-    expect 0 "$nic igb → vfio-pci" "assign --claim, step by step" assign --claim t1 --dry-run
+    expect 0 "$nic: unbind it from igb" "assign --claim, step by step" assign --claim t1 --dry-run
     expect 0 "owned by t1" "assign --claim" assign --claim t1
     check "the NIC of the claim is on vfio-pci" has $nic vfio-pci vfio-pci
     check "and the disk" has $nvme vfio-pci vfio-pci
