@@ -257,6 +257,10 @@ $(B)/tests/policy_keys: $(B)/tests/policy_keys.o $(LIB)
 unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) $(B)/tests/policy_keys ## layer and header checks, every unit test
 	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
+.PHONY: check-property
+check-property: $(B)/tests/test_decide_random ## 100,000 random hosts and policies (a minute); unit does 5,000 of them
+	@BERTH_PROPERTY_CASES=100000 $<
+
 check-layers: ## who may include whom (docs/architecture.md)
 	@tests/layers.sh
 

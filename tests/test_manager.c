@@ -21,6 +21,7 @@
 #include "manager/assign.h"
 #include "manager/bind_verb.h"
 #include "manager/claim.h"
+#include "manager/context.h"
 #include "manager/manager.h"
 #include "manager/obstacle.h"
 #include "manager/recover.h"
@@ -30,7 +31,9 @@
 #include "manager/status.h"
 #include "policy/evidence.h"
 #include "policy/journal.h"
+#include "policy/taint.h"
 #include "tests/lib/fake_pci.h"
+#include "vfio/inventory.h"
 #include "vfio/netdev.h"
 #include "vfio/vf_net.h"
 
@@ -573,6 +576,111 @@ static void policy_is_asked(void **state)
 	assert_int_equal(assign(f, "t2", NIC, &err), BERTH_REFUSED);
 	assert_non_null(strstr(err.text, "NO_RULE_ALLOWS"));
 	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+}
+
+static void what_policy_takes_back_is_said_and_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_status s;
+	struct berth_manager *m;
+
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	fake_host_file(
+		f->fake, "etc/policy.d/10-nic.json",
+		"{ \"version\": 1, \"rules\": [ { \"name\": \"no\", \"effect\": \"deny\","
+		" \"subject\": { \"any_vm\": true }, \"resource\": { \"any_device\": true } } ] }");
+	m = open_manager(f, BERTH_MANAGER_READ);
+	assert_int_equal(berth_status_read(m, &s, NULL), 0);
+	assert_int_equal(s.nr, 1);
+	assert_string_equal(s.rows[0].state, "assigned");
+	assert_non_null(strstr(s.rows[0].drift, "RULE_DENIES: rule \"no\" ("));
+	berth_status_done(&s);
+	berth_manager_close(m);
+	fake_host_file(
+		f->fake, "etc/policy.d/10-nic.json",
+		"{ \"version\": 1, \"rules\": [ { \"effect\": \"allow\","
+		" \"subject\": { \"vm\": \"t1\" }, \"resource\": { \"any_device\": true } } ] }");
+	m = open_manager(f, BERTH_MANAGER_READ);
+	assert_int_equal(berth_status_read(m, &s, NULL), 0);
+	assert_string_equal(s.rows[0].drift, "");
+	berth_status_done(&s);
+	berth_manager_close(m);
+}
+
+static void what_is_tainted_is_not_handed_out(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+	const struct berth_device *nic = NULL;
+
+	assert_int_equal(berth_inventory_resolve(m->inv, NIC, &nic, &err), 0);
+	assert_int_equal(berth_taint_set(m->ledger,
+					 &(struct berth_taint){ .path = nic->path,
+								.taint = (char *)"hw-fault",
+								.effect = BERTH_TAINT_NO_NEW,
+								.bdf = (char *)NIC },
+					 &err),
+			 0);
+	berth_manager_close(m);
+	assert_int_equal(assign(f, "t1", NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "TAINTED: "));
+	assert_non_null(strstr(err.text, "has the taint \"hw-fault\""));
+	err = (struct berth_err)BERTH_ERR_INIT;
+	assert_int_equal(assign(f, "t1", GPU, &err), 0);
+}
+
+static void what_is_protected_needs_force_and_a_rule(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_manager *m;
+	const char *nic = NIC;
+
+	fake_host_file(
+		f->fake, "etc/policy.d/10-nic.json",
+		"{ \"version\": 1, \"devices\": [ { \"name\": \"nic\", \"match\":"
+		" { \"pci.bdf\": \"" NIC "\" }, \"expect\": { \"pci.id\": \"8086:*\" } } ],"
+		" \"protect\": [ { \"name\": \"mgmt\", \"match\": { \"pci.bdf\": \"" NIC
+		"\" } } ], \"rules\": [ { \"effect\": \"allow\", \"override_protect\": true,"
+		" \"subject\": { \"vm\": \"t1\" }, \"resource\": { \"device\": \"nic\" } } ] }");
+	assert_int_equal(assign(f, "t1", NIC, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "PROTECTED: \"mgmt\" ("));
+	assert_non_null(strstr(err.text, "repeat with --force"));
+	err = (struct berth_err)BERTH_ERR_INIT;
+	m = open_manager(f, BERTH_MANAGER_CHANGE);
+	berth_manager_force(m);
+	assert_int_equal(berth_manager_assign(m, "t2", &nic, 1, false, NULL, &err), BERTH_REFUSED);
+	err = (struct berth_err)BERTH_ERR_INIT;
+	if (berth_manager_assign(m, "t1", &nic, 1, false, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+	berth_manager_close(m);
+}
+
+static void a_quota_counts_the_whole_request(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_manager *m;
+	const char *two[] = { NIC, GPU };
+
+	fake_host_file(
+		f->fake, "etc/policy.d/10-q.json",
+		"{ \"version\": 1, \"classes\": [ { \"name\": \"cards\", \"match\":"
+		" { \"pci.class\": [\"0200\", \"0300\"] } } ], \"tenants\": [ { \"name\": \"t\","
+		" \"vms\": [\"t*\"], \"quota\": { \"cards\": { \"hard\": 1 } } } ],"
+		" \"rules\": [ { \"effect\": \"allow\", \"subject\": { \"any_vm\": true },"
+		" \"resource\": { \"any_device\": true } } ] }");
+	m = open_manager(f, BERTH_MANAGER_CHANGE);
+	assert_int_equal(berth_manager_assign(m, "t1", two, 2, false, NULL, &err), BERTH_REFUSED);
+	assert_non_null(strstr(err.text, "QUOTA: the tenant of VM t1 would own 2 of \"cards\""));
+	err = (struct berth_err)BERTH_ERR_INIT;
+	if (berth_manager_assign(m, "t1", two, 1, false, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+	/* the same manager sees what it has just given */
+	assert_int_equal(berth_manager_assign(m, "t2", two + 1, 1, false, NULL, &err),
+			 BERTH_REFUSED);
+	berth_manager_close(m);
 }
 
 static void a_mistake_in_policy_stops_assign_but_not_release(void **state)
@@ -1404,6 +1512,10 @@ int main(void)
 		T(malformed_names_are_einval),
 		T(releasing_what_nobody_owns_is_refused),
 		T(policy_is_asked),
+		T(what_policy_takes_back_is_said_and_kept),
+		T(what_is_tainted_is_not_handed_out),
+		T(what_is_protected_needs_force_and_a_rule),
+		T(a_quota_counts_the_whole_request),
 		T(a_mistake_in_policy_stops_assign_but_not_release),
 		V(a_vf_gets_its_settings_and_gives_them_back),
 		V(settings_that_are_not_taken_undo_the_assign),

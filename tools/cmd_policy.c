@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/conflict.h"
 #include "policy/lookup.h"
 #include "policy/vote.h"
 #include "tools/out.h"
@@ -18,7 +19,8 @@ static const char help[] =
 	"       berth policy explain --vm VM [--json]\n"
 	"       berth policy plan [FILE…] [--vm VM] [--json]\n\n"
 	"check    read the policy, or these files as if they were it; errors with file, line and\n"
-	"         column (exit code 1), then what is doubtful on this host, and which files count\n"
+	"         column (exit code 1), then what contradicts itself on this host (exit code 1\n"
+	"         too) and what is doubtful, and which files count\n"
 	"show     every entry of the policy, with the devices of this host that fit now\n"
 	"explain  every check that decides about a device, in order; without a device, the verdict\n"
 	"         on each one, and when the VM has a claim: what it gets, every candidate, why\n"
@@ -37,16 +39,20 @@ struct problems {
 	json_t *list; /* owned; NULL: to stderr */
 };
 
-static void add_problem(struct problems *problems, const char *severity, const char *text)
+/* @code: a name of policy/conflict.h, or NULL. */
+static void add_problem(struct problems *problems, const char *severity, const char *code,
+			const char *text)
 {
 	json_t *problem;
 
 	if (!problems->list) {
-		fprintf(stderr, "berth policy: %s: %s\n", severity, text);
+		fprintf(stderr, "berth policy: %s: %s%s%s\n", severity, code ? code : "",
+			code ? ": " : "", text);
 		return;
 	}
 	problem = json_object();
 	json_object_set_new(problem, "severity", berth_json_text(severity));
+	json_object_set_new(problem, "code", berth_json_text(code));
 	json_object_set_new(problem, "text", berth_json_text(text));
 	json_array_append_new(problems->list, problem);
 }
@@ -64,7 +70,7 @@ static void check_on_host(const struct policy_scene *s, struct problems *problem
 		if (berth_policy_find_device(s->policy, s->policy->devices[i].name,
 					     s->view->world->facts, s->view->world->nr, &index,
 					     &why) != 0)
-			add_problem(problems, "warning", why.text);
+			add_problem(problems, "warning", NULL, why.text);
 	}
 	for (size_t i = 0; i < s->view->world->nr; i++) {
 		struct berth_err why = BERTH_ERR_INIT;
@@ -75,8 +81,29 @@ static void check_on_host(const struct policy_scene *s, struct problems *problem
 			continue;
 		if (berth_policy_bind_mode(s->policy, facts, &mode, NULL, &why) != 0 ||
 		    berth_policy_net(s->policy, facts, &net, &why) != 0)
-			add_problem(problems, "warning", why.text);
+			add_problem(problems, "warning", NULL, why.text);
 	}
+}
+
+/* What contradicts itself or cannot be meant, on this host. Return: how many errors; -errno. */
+static int check_conflicts(const struct policy_scene *s, struct problems *problems,
+			   struct berth_err *err)
+{
+	struct berth_conflicts found = { 0 };
+	int errors = 0, r = berth_conflicts_find(s->view->world, &found, err);
+
+	for (size_t i = 0; i < found.nr; i++) {
+		const struct berth_conflict *c = &found.items[i];
+		bool error = berth_conflict_is_error(c->code);
+
+		errors += error;
+		add_problem(problems, error ? "error" : "warning", berth_conflict_name(c->code),
+			    c->text);
+	}
+	if (found.more)
+		add_problem(problems, "warning", NULL, "and more; these come first");
+	berth_conflicts_done(&found);
+	return r < 0 ? r : errors;
 }
 
 /* "2 devices, " */
@@ -143,7 +170,7 @@ static int check(const struct berth_cmd *cmd, struct berth_host *host,
 	BERTH_CLEANUP(policy_scene_done) struct policy_scene s = { 0 };
 	struct berth_err err = BERTH_ERR_INIT;
 	struct problems problems = { 0 };
-	int bad, r = 0;
+	int bad, errors = 0, r = 0;
 
 	if (args->vm)
 		return berth_usage(cmd, "--vm is for explain");
@@ -153,21 +180,29 @@ static int check(const struct berth_cmd *cmd, struct berth_host *host,
 	if (args->json)
 		problems.list = json_array();
 	if (bad < 0)
-		add_problem(&problems, "error", err.text);
+		add_problem(&problems, "error", NULL, err.text);
 	for (size_t i = 0; bad == 0 && i < s.policy->nr_warnings; i++)
-		add_problem(&problems, "warning", s.policy->warnings[i]);
+		add_problem(&problems, "warning", NULL, s.policy->warnings[i]);
 	if (bad == 0)
 		check_on_host(&s, &problems);
+	if (bad == 0)
+		errors = check_conflicts(&s, &problems, &err);
 	if (args->json) {
 		r = print_json(problems.list, bad == 0 ? s.policy : NULL);
 		json_decref(problems.list);
 	} else {
 		print_files(s.policy);
-		print_counts(s.policy, host);
+		if (errors > 0)
+			fprintf(stderr, "berth policy: what an error is about goes to nobody until "
+					"it is mended\n");
+		else
+			print_counts(s.policy, host);
 	}
+	if (errors < 0)
+		r = errors;
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
-	return bad < 0 ? BERTH_EXIT_FAILED : BERTH_EXIT_OK;
+	return bad < 0 || errors ? BERTH_EXIT_FAILED : BERTH_EXIT_OK;
 }
 
 /* --- arguments --- */

@@ -23,6 +23,7 @@ static const char help[] =
 	"        identity-changed; external; lost: gone from this host, kept for when it comes back\n"
 	"HOLDER  the process that answers for the devices while a VM uses them\n"
 	"RESET   how it was last reset, or \"unproven\"; 'berth show DEV' has the evidence\n"
+	"POLICY  policy-drift: today's policy would not give it to its VM, which keeps it (DRIFT: why)\n"
 	"NOTE    what is wrong, and what the next verb will do about it; when its lease ends, and when it\n"
 	"        will be free\n";
 
@@ -38,6 +39,8 @@ static const struct berth_out_col cols[] = {
 	{ "reset", NULL, BERTH_OUT_STRING, 0 },
 	{ "lease_end", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "free_at", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "policy", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "drift", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "note", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
 };
 
@@ -60,7 +63,7 @@ static void lease_words(const struct berth_status_row *s, char *buf, size_t size
 static void add(struct berth_out *out, const struct berth_status_row *s, bool json)
 {
 	struct berth_out_row *row = berth_out_add(out, NULL);
-	char when[32], lease[120];
+	char when[32], lease[120], note[600];
 
 	if (s->group >= 0)
 		berth_out_num(row, "group", s->group);
@@ -79,11 +82,17 @@ static void add(struct berth_out *out, const struct berth_status_row *s, bool js
 		berth_out_str(row, "lease_end", berth_out_time(s->lease_end, when));
 	if (s->free_at)
 		berth_out_str(row, "free_at", berth_out_time(s->free_at, when));
+	if (*s->drift)
+		berth_out_str(row, "policy", "policy-drift");
+	berth_out_str(row, "drift", *s->drift ? s->drift : NULL);
+	if (*s->drift && !*s->note && !json)
+		snprintf(note, sizeof(note), "policy-drift: %s; it keeps it", s->drift);
+	else
+		snprintf(note, sizeof(note), "%s", s->note);
 	/* Scripts have keys of their own for the lease. */
 	lease_words(s, lease, json ? 1 : sizeof(lease));
-	if (*s->note || *lease)
-		berth_out_fmt(row, "note", "%s%s%s", s->note, *s->note && *lease ? "; " : "",
-			      lease);
+	if (*note || *lease)
+		berth_out_fmt(row, "note", "%s%s%s", note, *note && *lease ? "; " : "", lease);
 }
 
 static int print(const struct berth_status *status, bool json, struct berth_err *err)

@@ -112,6 +112,7 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 	row->kind = berth_owned_kind_name(a->kind);
 	row->since = a->created;
 	row->vm = strdup(a->vm);
+	berth_drift_of(m, a, row->drift, sizeof(row->drift));
 	if (a->pid && strcmp(a->boot_id ? a->boot_id : "", m->host->boot_id) == 0 &&
 	    berth_process_lives(m->host, a->pid, a->pid_start)) {
 		row->holder = a->pid;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "manager/drift.h"
 #include "policy/queue.h"
 
 struct berth_err;
@@ -26,6 +27,8 @@ struct berth_status_row {
 	int64_t free_at;   /* when its lease is over and it is taken from its VM; 0: not known */
 	pid_t holder;	   /* 0: none that lives */
 	char holder_name[32];
+	char drift
+		[512]; /* why policy would not give it to its VM today; "": it would, or nobody can tell */
 	char reset[32]; /* "flr": how it was last reset; "unproven"; "" never, as far as we know */
 	char note
 		[512]; /* what the next changing verb will repair, or why it is in its state; "" nothing */

@@ -268,6 +268,21 @@ static void allow_by(struct decision *d, enum berth_reason reason, const struct 
 	};
 }
 
+/* No rule says anything: nothing is given by saying nothing, but a companion is not what was asked for. */
+static void check_unnamed(struct decision *d)
+{
+	struct berth_check *c = note(d, BERTH_REASON_NO_RULE_ALLOWS,
+				     d->companion ? BERTH_CHECK_PASS : BERTH_CHECK_FAIL, "rules",
+				     NULL, NULL);
+
+	OBSERVED(c, "none allows it");
+	WANTED(c, "%s", d->companion ? "none: it only comes along" : "one that allows it");
+	if (d->companion)
+		allow_by(d, BERTH_REASON_COMPANION, NULL);
+	else
+		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_NO_RULE_ALLOWS });
+}
+
 static void check_ballot(struct decision *d, const struct berth_ballot *b)
 {
 	const struct berth_rule *allow = b->allow, *deny = b->deny;
@@ -294,10 +309,8 @@ static void check_ballot(struct decision *d, const struct berth_ballot *b)
 			  deny);
 	else if (allow)
 		allow_by(d, BERTH_REASON_RULE_ALLOWS, allow);
-	else if (d->companion)
-		allow_by(d, BERTH_REASON_COMPANION, NULL);
 	else
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_NO_RULE_ALLOWS });
+		check_unnamed(d);
 }
 
 static void check_rules(struct decision *d)

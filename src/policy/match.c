@@ -179,6 +179,21 @@ bool berth_match_has(const struct berth_match *match, const char *attribute)
 	return false;
 }
 
+bool berth_match_requires(const struct berth_match *match, const char *attribute)
+{
+	bool any = match->op == BERTH_MATCH_ANY;
+
+	if (match->op == BERTH_MATCH_VALUES)
+		return strcmp(match->attribute->name, attribute) == 0;
+	if (match->op != BERTH_MATCH_ALL && !any)
+		return false;
+	for (size_t i = 0; i < match->nr_children; i++) {
+		if (berth_match_requires(&match->children[i], attribute) != any)
+			return !any;
+	}
+	return any;
+}
+
 /* --- life --- */
 
 int berth_match_new_any(struct berth_match **ret)

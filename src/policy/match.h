@@ -46,6 +46,9 @@ enum berth_tri berth_match_eval(const struct berth_match *match, const struct be
 /* Is there a term for this attribute ("pci.bdf")? */
 bool berth_match_has(const struct berth_match *match, const char *attribute);
 
+/* Can it only hold for devices whose @attribute is one of certain values? Not so inside of a "not", or one side of an "any". */
+bool berth_match_requires(const struct berth_match *match, const char *attribute);
+
 /* What an attribute of a device is, as text for people: "10de:2335", "unknown", "none". Returns @buf. */
 char *berth_match_observed(const struct berth_facts *facts, const char *attribute, char *buf,
 			   size_t size);

@@ -27,9 +27,9 @@ int berth_rule_specificity(const struct berth_rule *rule)
 	case BERTH_RESOURCE_MATCH:
 		break;
 	}
-	if (berth_match_has(match, "pci.path"))
-		return berth_match_has(match, "pci.id") ? 5 : 4;
-	return berth_match_has(match, "serial") ? 3 : 1;
+	if (berth_match_requires(match, "pci.path"))
+		return berth_match_requires(match, "pci.id") ? 5 : 4;
+	return berth_match_requires(match, "serial") ? 3 : 1;
 }
 
 int berth_rule_weigh(const struct berth_rule *a, const struct berth_rule *b)
@@ -39,11 +39,13 @@ int berth_rule_weigh(const struct berth_rule *a, const struct berth_rule *b)
 	return berth_rule_specificity(a) - berth_rule_specificity(b);
 }
 
-/* Which of two rules that say the same is named: the heavier, then by name, then by place. No verdict hangs on it. */
+/* Which of two rules that say the same is named: the heavier, a pin before a reserve, then by name, then by place. */
 static bool named_before(const struct berth_rule *a, const struct berth_rule *b)
 {
 	int c = berth_rule_weigh(a, b);
 
+	if (c == 0)
+		c = (int)b->effect - (int)a->effect;
 	if (c == 0)
 		c = (a->name != NULL) - (b->name != NULL);
 	if (c == 0 && a->name)
