@@ -103,6 +103,44 @@ static int bind_args(sqlite3_stmt *sql, const char *args, va_list ap)
 	return rc;
 }
 
+/* An idle one of the same text, taken out; NULL: there is none. */
+static sqlite3_stmt *take_idle(struct berth_db *db, const char *sql)
+{
+	for (size_t i = 0; i < BERTH_DB_IDLE; i++) {
+		sqlite3_stmt *stmt = db->idle[i];
+
+		if (stmt && strcmp(sqlite3_sql(stmt), sql) == 0) {
+			db->idle[i] = NULL;
+			return stmt;
+		}
+	}
+	return NULL;
+}
+
+/* Keep it for the next time, when there is room. */
+static void put_idle(struct berth_db *db, sqlite3_stmt *stmt)
+{
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+	for (size_t i = 0; i < BERTH_DB_IDLE; i++) {
+		if (!db->idle[i]) {
+			db->idle[i] = stmt;
+			return;
+		}
+	}
+	sqlite3_finalize(stmt);
+}
+
+void berth_db_disconnect(struct berth_db *db)
+{
+	for (size_t i = 0; i < BERTH_DB_IDLE; i++) {
+		sqlite3_finalize(db->idle[i]);
+		db->idle[i] = NULL;
+	}
+	sqlite3_close(db->sql);
+	db->sql = NULL;
+}
+
 static int prepare_va(struct berth_db *db, struct berth_stmt **ret, struct berth_err *err,
 		      const char *sql, const char *args, va_list ap)
 {
@@ -119,7 +157,8 @@ static int prepare_va(struct berth_db *db, struct berth_stmt **ret, struct berth
 	if (!stmt)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	stmt->db = db;
-	if (sqlite3_prepare_v2(db->sql, sql, -1, &stmt->sql, NULL) != SQLITE_OK)
+	stmt->sql = take_idle(db, sql);
+	if (!stmt->sql && sqlite3_prepare_v2(db->sql, sql, -1, &stmt->sql, NULL) != SQLITE_OK)
 		return berth_db_fail(db, err);
 	if (bind_args(stmt->sql, args, ap) != SQLITE_OK)
 		return berth_db_fail(db, err);
@@ -180,7 +219,8 @@ void berth_stmt_free(struct berth_stmt *stmt)
 {
 	if (!stmt)
 		return;
-	sqlite3_finalize(stmt->sql);
+	if (stmt->sql)
+		put_idle(stmt->db, stmt->sql);
 	free(stmt);
 }
 
@@ -266,8 +306,7 @@ void berth_db_close(struct berth_db *db)
 {
 	if (!db)
 		return;
-	sqlite3_close(
-		db->sql); /* rolls back; no statement of ours outlives the function that made it */
+	berth_db_disconnect(db); /* rolls back; no statement in use outlives its function */
 	free(db->file);
 	free(db);
 }
@@ -381,8 +420,7 @@ static int resolve_commit(struct berth_db *db, int64_t seq, int64_t token, struc
 {
 	int r, found;
 
-	sqlite3_close(db->sql);
-	db->sql = NULL;
+	berth_db_disconnect(db);
 	r = berth_db_file_open(db, err);
 	if (r < 0)
 		return r;
@@ -424,8 +462,7 @@ int berth_db_commit(struct berth_db *db, struct berth_err *err)
 		return 0;
 	if (r == BERTH_ABSENT) /* nothing was changed, and nothing will be */
 		return berth_err_prefix(err, berth_db_fail_as(db, rc, err), "not recorded");
-	sqlite3_close(db->sql);
-	db->sql = NULL;
+	berth_db_disconnect(db);
 	db->lost = true;
 	return berth_err_set(err, -EBADMSG,
 			     "%s %s: a commit failed (%s) and its result cannot be read back: %s",

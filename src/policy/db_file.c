@@ -287,7 +287,7 @@ static int read_as_new(struct berth_db *db, struct berth_err *err)
 		sqlite3_close(copy);
 		return berth_db_fail_as(db, rc, err);
 	}
-	sqlite3_close(db->sql);
+	berth_db_disconnect(db);
 	db->sql = copy;
 	r = migrate(db, err);
 	return r == 0 ? berth_db_exec(db, "PRAGMA query_only=ON", err) : r;
@@ -303,8 +303,7 @@ static int prepare_to_read(struct berth_db *db, struct berth_err *err)
 	if (r != 0)
 		return r;
 	if (version == 0) { /* its creator died, or has not got further yet: nothing in it */
-		sqlite3_close(db->sql);
-		db->sql = NULL;
+		berth_db_disconnect(db);
 		return 0;
 	}
 	if (version < (int64_t)db->format->nr_versions)
@@ -319,8 +318,7 @@ static int connect_to(struct berth_db *db, struct berth_err *err)
 				 NULL);
 
 	if (rc != SQLITE_OK) {
-		sqlite3_close(db->sql);
-		db->sql = NULL;
+		berth_db_disconnect(db);
 		return berth_db_fail_as(db, rc, err);
 	}
 	sqlite3_busy_timeout(db->sql, (int)db->deadline_ms);

@@ -8,6 +8,9 @@
 #include "policy/db.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
+
+#define BERTH_DB_IDLE 64
 
 struct berth_db {
 	char *file;			      /* owned */
@@ -16,6 +19,8 @@ struct berth_db {
 	unsigned int deadline_ms;
 	bool write;
 	bool in_txn;
+	/* Statements that nobody uses now: to compile one takes longer than to run it. */
+	struct sqlite3_stmt *idle[BERTH_DB_IDLE]; /* owned; NULL: free place */
 	bool lost; /* a commit could not be cleared up; nothing more through this handle */
 };
 
@@ -29,6 +34,9 @@ int berth_db_fail(const struct berth_db *db, struct berth_err *err);
 int berth_db_exec(struct berth_db *db, const char *sql, struct berth_err *err);
 /* The first column of the first row. Return: 0; BERTH_ABSENT no row; < 0. */
 int berth_db_query_int(struct berth_db *db, int64_t *ret, const char *sql, struct berth_err *err);
+
+/* Close db->sql and all that hangs on it. */
+void berth_db_disconnect(struct berth_db *db);
 
 int64_t berth_db_now_ms(void); /* of the monotonic clock */
 
