@@ -71,7 +71,6 @@ struct run {
 	unsigned int nr;
 	int status; /* of the program, as the answer wants it; -1: it runs */
 	long hit;   /* number of the call */
-	bool fail_at_exit;
 	FILE *calls;
 };
 
@@ -197,15 +196,12 @@ static bool on_entry(struct run *run, struct process *p, uint64_t nr, const uint
 		kill(p->pid, SIGKILL);
 		return true;
 	}
-	if (run->q->action == ERROR) {
-		run->fail_at_exit = true;
-		if (nr != SYS_close)
-			set_result(p->pid, true, 0);
-	}
+	if (run->q->action == ERROR && nr != SYS_close)
+		set_result(p->pid, true, 0);
 	return false;
 }
 
-/* A call is done. Return: was the process killed? */
+/* A call is done. Return: is that the end of our interest: killed, or failed and let go? */
 static bool on_exit_of(struct run *run, struct process *p)
 {
 	if (!p->counted || run->hit < 0 || p->calls != run->q->call || run->q->action == LIST)
@@ -214,9 +210,10 @@ static bool on_exit_of(struct run *run, struct process *p)
 		kill(p->pid, SIGKILL);
 		return true;
 	}
-	if (run->fail_at_exit) {
-		run->fail_at_exit = false;
+	if (run->q->action == ERROR) {
 		set_result(p->pid, false, run->q->error);
+		ptrace(PTRACE_DETACH, p->pid, NULL, NULL);
+		return true;
 	}
 	return false;
 }

@@ -429,6 +429,7 @@ def main():
         pool.map(close_worker, range(os.cpu_count()), 1)
     for (verb, kind, what), n in sorted(count.items()):
         print(f"{verb}: {kind}: {n} {what}")
+    print(f"{len(seen)} failpoints were passed")
     for wanted, name in never_passed(seen) if len(kinds) == len(RUNS) else ():
         if wanted not in ELSEWHERE:
             print(f"FAILED: failpoint {wanted} ({name}) was never passed")

@@ -296,8 +296,12 @@ static void one_operation(struct berth_host *host, FILE *f, unsigned int me,
 			  unsigned int nr_devices, unsigned int *seed)
 {
 	static const char *const names[] = { "assign", "release", "look" };
-	const char *dev = device((unsigned int)rand_r(seed) % nr_devices);
-	unsigned int what = (unsigned int)rand_r(seed) % 3;
+	static int last =
+		-1; /* the device that this process got last, and that it gives back half the time */
+	bool back = last >= 0 && rand_r(seed) % 2;
+	unsigned int which = back ? (unsigned int)last : (unsigned int)rand_r(seed) % nr_devices;
+	unsigned int what = back ? 1 : (unsigned int)rand_r(seed) % 3;
+	const char *dev = device(which);
 	struct berth_err err = BERTH_ERR_INIT;
 	char vm[16], owner[OWNER_SIZE] = "-";
 	uint64_t start, end;
@@ -311,6 +315,8 @@ static void one_operation(struct berth_host *host, FILE *f, unsigned int me,
 	end = now_ns();
 	if (r == BERTH_REFUSED)
 		named_owner(err.text, owner);
+	if (r == 0 && what < 2)
+		last = what == 0 ? (int)which : -1;
 	fprintf(f, "%u %llu %llu %s %s %s %s %s\n", me, (unsigned long long)start,
 		(unsigned long long)end, names[what], dev, vm,
 		r == 0		   ? "ok" :
