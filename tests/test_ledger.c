@@ -126,6 +126,7 @@ static void an_assignment_comes_back_as_it_was_written(void **state)
 		.found_power = (char[]){ "auto" },
 		.found_net = (char[]){ "{}" },
 		.found_more = (char[]){ "{ \"d3cold\": 1 }" },
+		.serial = (char[]){ "00-1b-21-ff-ff-01-02-03" },
 	};
 
 	assert_int_equal(berth_ledger_add_member(f->ledger, id, &m, &f->err), 0);
@@ -164,6 +165,8 @@ static void an_assignment_comes_back_as_it_was_written(void **state)
 	assert_string_equal(list.items[0].members[1].found_power, "auto");
 	assert_string_equal(list.items[0].members[1].found_net, "{}");
 	assert_string_equal(list.items[0].members[1].found_more, "{ \"d3cold\": 1 }");
+	assert_string_equal(list.items[0].members[1].serial, "00-1b-21-ff-ff-01-02-03");
+	assert_null(list.items[0].members[0].serial);
 	berth_assignment_list_free(&list);
 }
 

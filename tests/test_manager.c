@@ -1341,6 +1341,54 @@ static void another_device_at_the_same_place_is_kept_from_everybody(void **state
 	assert_int_equal(assign(f, "t2", NIC, NULL), BERTH_REFUSED);
 }
 
+/* A Device Serial Number of 10-00-…-00-@last, as an extended capability (PCIe Base 6.0, 7.9.3). */
+static void set_serial(struct fixture *f, const char *bdf, uint16_t last)
+{
+	const uint16_t words[] = { 0x0003, 0x0001, last, 0, 0, 0x1000 };
+
+	for (unsigned int i = 0; i < BERTH_ARRAY_SIZE(words); i++)
+		set_config(f, bdf, 0x100 + 2 * i, words[i]);
+	set_config(f, bdf, 4094, 0); /* as long as it is with extended capabilities */
+}
+
+static void a_card_of_the_same_kind_is_known_by_its_serial_number(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_report report = BERTH_REPORT_INIT;
+	struct berth_manager *m = NULL;
+
+	set_serial(f, NIC, 0x01);
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	recover(f);
+	expect_state(f, "assigned");
+	set_serial(f, NIC, 0x02);
+	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, &report, NULL), 0);
+	berth_manager_close(m);
+	assert_int_equal(report.nr, 1);
+	assert_non_null(strstr(report.lines[0], "serial number 10-00-00-00-00-00-00-02, was "
+						"10-00-00-00-00-00-00-01"));
+	berth_report_done(&report);
+	expect_state(f, "identity-changed");
+	assert_int_equal(assign(f, "t2", NIC, NULL), BERTH_REFUSED);
+}
+
+/* A device that is being reset answers with all ones. */
+static void a_serial_number_that_cannot_be_read_is_no_other(void **state)
+{
+	struct fixture *f = *state;
+
+	set_serial(f, NIC, 0x01);
+	assert_int_equal(assign(f, "t1", NIC, NULL), 0);
+	for (unsigned int i = 0; i < 4; i++)
+		set_config(f, NIC, 0x104 + 2 * i, 0xffff);
+	recover(f);
+	expect_state(f, "assigned");
+	for (unsigned int i = 0; i < 2; i++)
+		set_config(f, NIC, 0x100 + 2 * i, 0xffff);
+	recover(f);
+	expect_state(f, "assigned");
+}
+
 static void an_absent_device_stays_its_vms(void **state)
 {
 	struct fixture *f = *state;
@@ -1544,6 +1592,8 @@ int main(void)
 		T(a_run_does_not_outlive_a_reboot),
 		T(a_device_taken_from_vfio_by_hand_is_bound_again),
 		T(another_device_at_the_same_place_is_kept_from_everybody),
+		T(a_card_of_the_same_kind_is_known_by_its_serial_number),
+		T(a_serial_number_that_cannot_be_read_is_no_other),
 		T(an_absent_device_stays_its_vms),
 		T(the_first_obstacle_is_why_assign_refuses),
 		T(all_obstacles_are_listed),

@@ -106,6 +106,8 @@ static void show_interrupts(const struct berth_caps *c)
 
 static void show_caps(const struct berth_caps *c)
 {
+	char serial[BERTH_SERIAL_LEN];
+
 	show_interrupts(c);
 	line("type", "%s", berth_caps_type_name(c->type));
 	if (c->link_width)
@@ -118,8 +120,8 @@ static void show_caps(const struct berth_caps *c)
 	else
 		line("ACS", "%s", berth_tri_name(c->acs));
 	line("ATS", "%s%s", berth_tri_name(c->ats), c->ats_enabled ? ", on" : "");
-	if (c->has_serial == BERTH_YES)
-		line("serial", "%016" PRIx64, c->serial);
+	if (berth_caps_serial(c, serial))
+		line("serial", "%s", serial);
 }
 
 static void show_sriov(const struct berth_device *dev)
@@ -255,6 +257,8 @@ static void set_vectors(json_t *o, const char *key, enum berth_tri has, unsigned
 
 static void add_caps_json(json_t *o, const struct berth_caps *c)
 {
+	char serial[BERTH_SERIAL_LEN];
+
 	json_object_set_new(o, "intx_pin",
 			    c->intx_pin > 0 ? json_integer(c->intx_pin) : json_null());
 	set_vectors(o, "msi_vectors", c->msi, c->msi_vectors);
@@ -273,9 +277,7 @@ static void add_caps_json(json_t *o, const struct berth_caps *c)
 	set_vectors(o, "link_width", c->link_width ? BERTH_YES : BERTH_UNKNOWN, c->link_width);
 	set_vectors(o, "link_width_max", c->link_width_max ? BERTH_YES : BERTH_UNKNOWN,
 		    c->link_width_max);
-	json_object_set_new(o, "serial",
-			    c->has_serial == BERTH_YES ? json_sprintf("%016" PRIx64, c->serial) :
-							 json_null());
+	berth_view_json_text(o, "serial", berth_caps_serial(c, serial));
 }
 
 static void add_sriov_json(json_t *o, const struct berth_device *dev)

@@ -17,24 +17,11 @@
 
 struct berth_fact_text {
 	char bdf[BERTH_BDF_LEN];
-	char serial[24];
+	char serial[BERTH_SERIAL_LEN];
 	char netdev[IFNAMSIZ];
 	char mac[24], slot[64], label[128];
 	char *group_key; /* owned, NULL when in no group */
 };
-
-/* As lspci writes a Device Serial Number: "00-1b-21-ff-ff-01-02-03". */
-static const char *serial_text(const struct berth_device *dev, char buf[static 24])
-{
-	uint64_t n = dev->caps.serial;
-
-	if (dev->caps.has_serial != BERTH_YES)
-		return NULL;
-	snprintf(buf, 24, "%02x-%02x-%02x-%02x-%02x-%02x-%02x-%02x", (uint8_t)(n >> 56),
-		 (uint8_t)(n >> 48), (uint8_t)(n >> 40), (uint8_t)(n >> 32), (uint8_t)(n >> 24),
-		 (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n);
-	return buf;
-}
 
 /* Millions of transfers a second and lane, of the link speeds 1 … 6 (PCIe Base 6.0, 7.5.3.18). */
 static uint32_t link_mts(unsigned int speed)
@@ -159,7 +146,7 @@ static int fill(const struct berth_inventory *inv, const struct berth_device *de
 		.subsystem_vendor = dev->subsystem_vendor_id,
 		.subsystem_device = dev->subsystem_device_id,
 		.driver = dev->driver,
-		.serial = serial_text(dev, text->serial),
+		.serial = berth_caps_serial(&dev->caps, text->serial),
 		.group_key = text->group_key,
 		.isolation = berth_isolation_name(dev->isolation),
 		.reset = dev->reset_methods,

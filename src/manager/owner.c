@@ -61,8 +61,12 @@ const struct berth_device *berth_owner_find_member(const struct berth_inventory 
 						   bool *ret_same)
 {
 	const struct berth_device *dev = berth_inventory_find_path(inv, member->path);
+	char buf[BERTH_SERIAL_LEN];
+	const char *serial = dev ? berth_caps_serial(&dev->caps, buf) : NULL;
 
-	*ret_same = dev && dev->vendor_id == member->vendor && dev->device_id == member->device;
+	*ret_same = dev && dev->vendor_id == member->vendor && dev->device_id == member->device &&
+		    /* What cannot be read now is no contradiction. */
+		    (!serial || !member->serial || strcmp(serial, member->serial) == 0);
 	return dev;
 }
 

@@ -86,6 +86,20 @@ static struct berth_remedy_facts facts_of(struct berth_manager *m, const struct 
 	return f;
 }
 
+/* The other device that is there, and the one that was. */
+static void say_changed(const struct tally *t, char *buf, size_t size)
+{
+	char text[BERTH_SERIAL_LEN];
+	const char *serial = berth_caps_serial(&t->dev->caps, text);
+
+	if (t->dev->vendor_id == t->example->vendor && t->dev->device_id == t->example->device)
+		snprintf(buf, size, ": serial number %s, was %s", serial ? serial : "unknown",
+			 t->example->serial);
+	else
+		snprintf(buf, size, ": %04x:%04x, was %04x:%04x", t->dev->vendor_id,
+			 t->dev->device_id, t->example->vendor, t->example->device);
+}
+
 /* "0000:01:00.0 of t1: its user is dead (process 812)". Nothing when all is well. */
 static void say(const struct berth_assignment *a, const struct tally *t,
 		const struct berth_remedy_facts *f, const struct berth_remedy_row *row, char *why,
@@ -101,8 +115,7 @@ static void say(const struct berth_assignment *a, const struct tally *t,
 	if (row->remedy == BERTH_REMEDY_NONE && row->seen != 1u << BERTH_SEEN_GONE)
 		return;
 	if (f->seen == BERTH_SEEN_CHANGED)
-		snprintf(more, sizeof(more), ": %04x:%04x, was %04x:%04x", t->dev->vendor_id,
-			 t->dev->device_id, t->example->vendor, t->example->device);
+		say_changed(t, more, sizeof(more));
 	else if (row->remedy == BERTH_REMEDY_USED && a->pid)
 		snprintf(more, sizeof(more), " (process %d)", (int)a->pid);
 	snprintf(why, size, "%s of %s (%s): %s%s", bdf,

@@ -242,10 +242,12 @@ static int add_member(struct berth_manager *m, int64_t id, const struct berth_de
 		      const struct berth_bind_state *s, char *net, bool companion,
 		      struct berth_err *err)
 {
+	char serial[BERTH_SERIAL_LEN];
 	struct berth_member row = {
 		.path = dev->path,
 		.vendor = dev->vendor_id,
 		.device = dev->device_id,
+		.serial = text(berth_caps_serial(&dev->caps, serial)),
 		.companion = companion,
 		.found_driver = *s->driver ? text(s->driver) : NULL,
 		.found_override = *s->override ? text(s->override) : NULL,

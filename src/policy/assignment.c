@@ -66,6 +66,7 @@ static void member_done(struct berth_member *m)
 	free(m->found_power);
 	free(m->found_net);
 	free(m->found_more);
+	free(m->serial);
 }
 
 static void assignment_done(struct berth_assignment *a)
@@ -112,7 +113,8 @@ static int dup_columns(struct berth_stmt *stmt, int first, char **const *fields,
 static int read_member(struct berth_stmt *stmt, struct berth_member *m, struct berth_err *err)
 {
 	char **const texts[] = { &m->path,	  &m->found_driver, &m->found_override,
-				 &m->found_power, &m->found_net,    &m->found_more };
+				 &m->found_power, &m->found_net,    &m->found_more,
+				 &m->serial };
 
 	snprintf(m->bdf, sizeof(m->bdf), "%s", berth_stmt_text(stmt, 0));
 	m->vendor = (uint16_t)berth_stmt_int(stmt, 1);
@@ -129,7 +131,7 @@ static int read_members(struct berth_db *db, struct berth_assignment *a, struct 
 
 	r = berth_db_prepare(db, &stmt, err,
 			     "SELECT bdf, vendor, device, companion, restored, path, found_driver,"
-			     " found_override, found_power, found_net, found_more"
+			     " found_override, found_power, found_net, found_more, serial"
 			     " FROM member WHERE assignment = ? ORDER BY bdf",
 			     "i", a->id);
 	while (r == 0 && (r = berth_stmt_step(stmt, err)) == 1) {

@@ -73,6 +73,7 @@ struct berth_member {
 	char bdf[BERTH_BDF_LEN]; /* where it was then */
 	char *path; /* stable PCI path: the identity; at most one live assignment has it */
 	uint16_t vendor, device;
+	char *serial; /* its Device Serial Number in words, or NULL: it had none, or nobody could read it */
 	bool companion;	      /* came along with its group or slot; nobody named it */
 	bool restored;	      /* given back as found */
 	char *found_driver;   /* driver it was bound to */

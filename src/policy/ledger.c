@@ -349,11 +349,11 @@ static int add_member(struct berth_db *db, int64_t id, const struct berth_member
 	r = berth_db_run(
 		db, err,
 		"INSERT INTO member(assignment, bdf, path, vendor, device, companion, found_driver,"
-		" found_override, found_power, found_net, found_more, restored)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"issiiisssssi", id, m->bdf, m->path, (int64_t)m->vendor, (int64_t)m->device,
+		" found_override, found_power, found_net, found_more, restored, serial)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"issiiisssssis", id, m->bdf, m->path, (int64_t)m->vendor, (int64_t)m->device,
 		(int64_t)m->companion, m->found_driver, m->found_override, m->found_power,
-		m->found_net, m->found_more, (int64_t)m->restored);
+		m->found_net, m->found_more, (int64_t)m->restored, m->serial);
 	return r < 0 ? r : 0;
 }
 

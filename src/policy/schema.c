@@ -158,12 +158,16 @@ static const char version_3[] =
 	" grp TEXT NOT NULL CHECK(grp <> ''),"
 	" PRIMARY KEY(entry, grp)) STRICT;";
 
-static const char *const versions[] = { version_1, version_2, version_3 };
+/* Two cards of one kind differ in nothing else. */
+static const char version_4[] = "ALTER TABLE member ADD COLUMN serial TEXT;";
+
+static const char *const versions[] = { version_1, version_2, version_3, version_4 };
 
 static int (*const fill[])(struct berth_db *db, struct berth_err *err) = {
 	NULL,
 	NULL,
 	berth_audit_chain_all,
+	NULL,
 };
 
 static const char *const vital[] = { "assignment", "member", NULL };

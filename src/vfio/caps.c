@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "vfio/caps.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/range.h"
@@ -322,4 +323,17 @@ const char *berth_caps_type_name(enum berth_pcie_type type)
 		return "root complex event collector";
 	}
 	return "reserved";
+}
+
+const char *berth_caps_serial(const struct berth_caps *c, char buf[static BERTH_SERIAL_LEN])
+{
+	uint64_t n = c->serial;
+
+	/* All ones: it was asked while it was being reset, or is about to go. */
+	if (c->has_serial != BERTH_YES || n == UINT64_MAX)
+		return NULL;
+	snprintf(buf, BERTH_SERIAL_LEN, "%02x-%02x-%02x-%02x-%02x-%02x-%02x-%02x",
+		 (uint8_t)(n >> 56), (uint8_t)(n >> 48), (uint8_t)(n >> 40), (uint8_t)(n >> 32),
+		 (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n);
+	return buf;
 }

@@ -81,4 +81,8 @@ const char *berth_caps_speed_name(unsigned int speed);
 /* "endpoint", "root port", "upstream port", …, "conventional PCI", "unknown" */
 const char *berth_caps_type_name(enum berth_pcie_type type);
 
+#define BERTH_SERIAL_LEN 24 /* bytes, with NUL */
+/* The Device Serial Number as lspci writes it, "00-1b-21-ff-ff-01-02-03"; NULL: there is none, or the device did not answer. */
+const char *berth_caps_serial(const struct berth_caps *c, char buf[static BERTH_SERIAL_LEN]);
+
 #endif
