@@ -58,7 +58,7 @@ pass=0 fail=0 skip=0
 boot_lab() { # SCRIPT KERNEL: with "inside", $t and KERNEL; prints its lines, adds to the count
     # shellcheck disable=SC2086
     tests/lab/lab run --kernel "$2" ${LAB_OPTIONS-} --timeout 900 --out "$t/lab" -- env BERTH_BUILD="$BERTH_BUILD" BERTH_RUN=/run/berth-test \
-        BERTH_STATE=/run/berth-state "$1" inside "$t" "$2" >"$t/log" 2>"$t/lab-err"
+        BERTH_STATE=/run/berth-state ${LAB_ENV-} "$1" inside "$t" "$2" >"$t/log" 2>"$t/lab-err"
     lab=$?
     cat "$t/log"
     if [ $lab -ne 0 ] || ! grep -q '^# end$' "$t/log"; then
