@@ -18,6 +18,7 @@
 #include "policy/evidence.h"
 #include "policy/journal.h"
 #include "policy/ledger.h"
+#include "policy/schema.h"
 #include "tests/lib/tmp.h"
 
 static int setup(void **state)
@@ -103,7 +104,7 @@ static void format_2_is_migrated_with_all_that_is_in_it(void **state)
 			fail_msg("%s", err.text);
 		expect_content(l);
 		berth_ledger_close(l);
-		assert_int_equal(number(dir, "PRAGMA user_version"), 3);
+		assert_int_equal(number(dir, "PRAGMA user_version"), (int)berth_schema.nr_versions);
 	}
 	/* and what is written from now on follows what there was */
 	assert_int_equal(berth_ledger_open(&l, dir, BERTH_LEDGER_WRITE, &err), 0);
