@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "manager/busy.h"
 
 static int read_owners(struct berth_view *view, const struct berth_host *host,
 		       struct berth_err *err)
@@ -32,6 +33,7 @@ int berth_view_open(struct berth_view **ret, const struct berth_host *host, stru
 
 	if (!view)
 		return berth_err_set(err, -ENOMEM, "out of memory");
+	view->host = host;
 	r = berth_inventory_read(&view->inv, host, err);
 	if (r == 0)
 		r = read_owners(view, host, err);
@@ -67,7 +69,10 @@ const struct berth_assignment *berth_view_owner(const struct berth_view *view,
 const char *berth_view_state(const struct berth_view *view, const struct berth_device *dev)
 {
 	const struct berth_assignment *a = berth_view_owner(view, dev);
+	struct berth_busy_look look;
 
+	if (a && berth_busy_look_at(view->host, a->id, &look) && look.stuck)
+		return "stuck";
 	if (a)
 		return berth_owned_state_name(a->state);
 	if (strstr(dev->driver, "vfio"))

@@ -17,6 +17,7 @@ struct berth_host;
 struct berth_view {
 	struct berth_inventory *inv;	     /* owned */
 	struct berth_assignment_list owners; /* owned; live ones */
+	const struct berth_host *host;	     /* borrowed */
 	bool owners_hidden; /* the ledger is not readable for this user: owners are unknown */
 };
 

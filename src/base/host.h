@@ -3,7 +3,8 @@
  * The host that a verb works on: where /sys, /proc and /dev are, and where Berth keeps its own files.
  *
  * Everything below opens paths relative to the directory fds in here, never by absolute path, so that a captured tree
- * (tests/data/…) can stand in for a machine. Immutable after berth_host_open(); may be shared by threads.
+ * (tests/data/…) can stand in for a machine. Immutable after berth_host_open() but for slow_write; may be shared by threads
+ * while that is NULL.
  */
 #ifndef BERTH_BASE_HOST_H
 #define BERTH_BASE_HOST_H
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 
 struct berth_err;
+struct berth_slow_write;
 
 struct berth_host {
 	char *root; /* owned; "" for the real machine, else the directory that holds sys/, proc/ and dev/ */
@@ -24,6 +26,8 @@ struct berth_host {
 	char *state;   /* owned; the ledger, /var/lib/berth */
 	char *run;     /* owned; sockets and locks of running VMs, /run/berth */
 	char *boot_id; /* owned; /proc/sys/kernel/random/boot_id, "" when unreadable */
+	struct berth_slow_write
+		*slow_write; /* borrowed; who hears of slow writes (base/sysfs.h), or NULL */
 };
 
 /**

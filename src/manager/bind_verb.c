@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/report.h"
@@ -62,11 +63,14 @@ static int execute(struct berth_manager *m, const struct job *job, int64_t id, b
 	if (r != 0)
 		return r;
 	a = &list.items[0];
-	if (!fresh)
+	r = berth_busy_begin(m, a, err);
+	if (r == 0 && !fresh)
 		r = berth_take_mark(m, a, BERTH_ON_REBIND, "bind", NULL, err);
 	if (r == 0)
 		r = berth_steps_run(m, &job->steps, a, err);
-	if (r < 0 && fresh) {
+	if (r != 0 && berth_busy_is_left(m, id)) {
+		back = 0; /* whoever comes when the kernel has finished takes it back */
+	} else if (r != 0 && fresh) {
 		berth_untake(m, a, err ? err->text : NULL, NULL);
 	} else {
 		if (r < 0)

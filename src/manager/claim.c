@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/expire.h"
 #include "manager/lease.h"
@@ -147,8 +148,10 @@ static int unclaim_one(struct berth_manager *m, const struct berth_vm_claim *c, 
 	if (r < 0)
 		return r;
 	a = list.nr == 1 ? &list.items[0] : NULL;
+	if (a)
+		r = berth_busy_begin(m, a, err);
 	/* The holder's own end may have been noticed, and its groups dealt with, by another verb before. */
-	if (a && a->state == BERTH_OWNED_IN_USE)
+	if (a && r == 0 && a->state == BERTH_OWNED_IN_USE)
 		r = berth_release_used(m, a, c, "run-end", report, err);
 	berth_assignment_list_free(&list);
 	return r;

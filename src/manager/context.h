@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "iommu/platform.h"
+#include "manager/busy.h"
 #include "manager/lock.h"
 #include "manager/manager.h"
 
@@ -23,6 +24,7 @@ struct berth_manager {
 	struct berth_host *host; /* borrowed, outlives us */
 	enum berth_manager_mode mode;
 	struct berth_lock lock;	     /* held with BERTH_MANAGER_CHANGE */
+	struct berth_busy busy;	     /* the assignments that this verb works on */
 	struct berth_ledger *ledger; /* owned; NULL: hidden from this user (reading only) */
 	struct berth_policy
 		*policy; /* owned; NULL: it cannot be read, see berth_manager_policy() */

@@ -107,6 +107,17 @@ void berth_lock_drop(struct berth_lock *lock)
 	lock->fd = -1;
 }
 
+void berth_lock_pause(struct berth_lock *lock)
+{
+	if (lock->fd >= 0)
+		flock(lock->fd, LOCK_UN);
+}
+
+int berth_lock_resume(struct berth_lock *lock, unsigned int deadline_ms)
+{
+	return lock->fd < 0 ? 0 : wait_for(lock->fd, deadline_ms);
+}
+
 bool berth_lock_is_held(const char *dir)
 {
 	BERTH_CLEANUP(berth_closep) int fd = open_lock(dir, O_RDONLY);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One changing verb at a time on a host: a lock on $BERTH_STATE/lock.
+ * One changing verb at a time decides on a host: a lock on $BERTH_STATE/lock.
  *
- * The lock belongs to the open file, which the children that do the sysfs writes inherit. When a verb is killed while a
- * driver is being unbound, its child holds the lock until the kernel has finished: the next verb never looks at a device
- * that is still on the move. A verb that ends in order unlocks for all of them, so a stuck child blocks nobody after it.
+ * It is held for looking and deciding, not for waiting: while the kernel takes its time over a write to one device, the verb
+ * gives it up (berth_lock_pause()) and only that group stays marked (manager/busy.h). The children that do the writes do
+ * not keep it. A write that belongs to no assignment (VF counts) is waited for with the lock held.
  */
 #ifndef BERTH_MANAGER_LOCK_H
 #define BERTH_MANAGER_LOCK_H
@@ -33,6 +33,13 @@ int berth_lock_take(struct berth_lock *lock, const char *dir, unsigned int deadl
 
 /* Give it up, also in the name of children. Does nothing when not held. */
 void berth_lock_drop(struct berth_lock *lock);
+
+/*
+ * Let others have it for a while; and take it back. Both do nothing when it is not held.
+ * Return: 0; -EBUSY somebody else has kept it for @deadline_ms, -errno: it is not held any more.
+ */
+void berth_lock_pause(struct berth_lock *lock);
+int berth_lock_resume(struct berth_lock *lock, unsigned int deadline_ms);
 
 /* Is a verb at work just now? False also when the lock cannot be looked at. */
 bool berth_lock_is_held(const char *dir);

@@ -106,6 +106,7 @@ void berth_manager_close(struct berth_manager *m)
 	berth_inventory_free(m->inv);
 	berth_policy_free(m->policy);
 	berth_ledger_close(m->ledger);
+	berth_busy_end_all(m);
 	/* The last: what the next one reads must be written. */
 	berth_lock_drop(&m->lock);
 	free(m);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/process.h"
 #include "manager/unit.h"
@@ -100,9 +101,13 @@ void berth_owner_found(const struct berth_member *member, struct berth_bind_stat
 static void describe(struct berth_manager *m, const struct berth_assignment *a, const char *bdf,
 		     char *buf, size_t size)
 {
-	char name[32];
+	struct berth_busy_look look;
+	char name[32], words[BERTH_BUSY_WORDS];
 
-	if (a->pid && berth_process_lives(m->host, a->pid, a->pid_start))
+	if (berth_busy_look(m, a->id, &look))
+		snprintf(buf, size, "state %s, %s", berth_owned_state_name(a->state),
+			 berth_busy_words(&look, words));
+	else if (a->pid && berth_process_lives(m->host, a->pid, a->pid_start))
 		snprintf(buf, size, "%s by process %d (%s); stop the VM first",
 			 berth_owned_state_name(a->state), (int)a->pid,
 			 berth_process_name(m->host, a->pid, name));

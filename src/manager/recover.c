@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/expire.h"
 #include "manager/owner.h"
@@ -73,6 +74,7 @@ static enum berth_seen seen_of(const struct berth_assignment *a, const struct ta
 static struct berth_remedy_facts facts_of(struct berth_manager *m, const struct berth_assignment *a,
 					  const struct tally *t)
 {
+	struct berth_busy_look look;
 	struct berth_remedy_facts f = {
 		.other_boot = other_boot(m, a),
 		.state = a->state,
@@ -81,7 +83,9 @@ static struct berth_remedy_facts facts_of(struct berth_manager *m, const struct 
 		.behind = BERTH_BEHIND_NOBODY,
 	};
 
-	if (a->pid && !f.other_boot && berth_process_lives(m->host, a->pid, a->pid_start))
+	if (berth_busy_look(m, a->id, &look))
+		f.behind = BERTH_BEHIND_WORKER;
+	else if (a->pid && !f.other_boot && berth_process_lives(m->host, a->pid, a->pid_start))
 		f.behind = BERTH_BEHIND_USER;
 	return f;
 }
@@ -191,8 +195,9 @@ static int apply(struct berth_manager *m, const struct berth_assignment *a,
 	return 0;
 }
 
-static bool recover_one(struct berth_manager *m, const struct berth_assignment *a,
-			struct berth_report *report)
+/* Judged and repaired, as its row is now. The mark is ours. */
+static bool repair(struct berth_manager *m, const struct berth_assignment *a,
+		   struct berth_report *report)
 {
 	struct berth_err err = BERTH_ERR_INIT;
 	char why[512];
@@ -205,6 +210,44 @@ static bool recover_one(struct berth_manager *m, const struct berth_assignment *
 	if (apply(m, a, remedy, why, report, &err) < 0)
 		berth_report_add(report, "that failed: %s", err.text);
 	return true;
+}
+
+/* While a write to another group was waited for, others may have changed ledger and host. */
+static int look_again(struct berth_manager *m, struct berth_err *err)
+{
+	if (!m->busy.paused)
+		return 0;
+	m->busy.paused = false;
+	return berth_manager_refresh(m, err);
+}
+
+static bool recover_one(struct berth_manager *m, const struct berth_assignment *seen,
+			struct berth_report *report)
+{
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_assignment_list now;
+	struct berth_busy_look look;
+	char why[512];
+	bool changed = false;
+	int r = look_again(m, &err);
+
+	if (r == 0 && !(berth_busy_look(m, seen->id, &look) && berth_busy_ends_soon(&look)) &&
+	    berth_recover_judge(m, seen, why, sizeof(why)) == BERTH_REMEDY_NONE)
+		return false;
+	if (r == 0)
+		r = berth_busy_begin(m, seen, &err);
+	if (r == 0)
+		r = look_again(m, &err);
+	if (r == 0)
+		r = berth_take_reread(m, seen->id, &now, &err);
+	if (r == 0) {
+		changed = repair(m, &now.items[0], report);
+		berth_assignment_list_free(&now);
+	} else if (r != -ENOENT) {
+		berth_report_add(report, "%s", err.text);
+	}
+	berth_busy_end(m, seen->id);
+	return changed;
 }
 
 /* VF counts under way. They are no part of an assignment: the device stays with the host. */

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/process.h"
@@ -57,9 +58,9 @@ static int quarantine(struct berth_manager *m, const struct berth_assignment *a,
 static int stop_using(struct berth_manager *m, const struct berth_assignment *a, const char *verb,
 		      unsigned int deadline_ms, struct berth_err *err)
 {
-	int r = 0;
+	int r = berth_busy_begin(m, a, err);
 
-	if (a->state == BERTH_OWNED_IN_USE)
+	if (r == 0 && a->state == BERTH_OWNED_IN_USE)
 		r = berth_take_mark(m, a, BERTH_ON_USER_GONE, verb, NULL, err);
 	if (r == 0)
 		r = berth_sanitise_wait_closed(m, a, deadline_ms, err);
@@ -80,6 +81,8 @@ int berth_release_used(struct berth_manager *m, const struct berth_assignment *a
 		return r;
 	if (!c || berth_sanitise_accept(m, a, c, NULL) != 0) {
 		r = berth_sanitise(m, a, how, sizeof(how), &why);
+		if (r != 0 && berth_busy_is_left(m, a->id))
+			return berth_err_set(err, -ETIMEDOUT, "%s", why.text);
 		if (r != 0) {
 			r = quarantine(m, a, why.text, report, err);
 			return r != 0 ? r :
@@ -195,8 +198,12 @@ static int pick(struct berth_manager *m, const char *vm, const char *const *name
 /* May it be released at all? */
 static int check(struct berth_manager *m, const struct berth_assignment *a, struct berth_err *err)
 {
-	char name[32];
+	struct berth_busy_look look;
+	char name[32], words[BERTH_BUSY_WORDS];
 
+	if (berth_busy_look(m, a->id, &look))
+		return berth_err_set(err, BERTH_REFUSED, "%s of %s: %s", a->members[0].bdf, a->vm,
+				     berth_busy_words(&look, words));
 	if (a->pid && berth_process_lives(m->host, a->pid, a->pid_start) &&
 	    a->state != BERTH_OWNED_PREPARING)
 		return berth_err_set(err, BERTH_REFUSED,
@@ -234,6 +241,8 @@ static int release_one(struct berth_manager *m, const struct berth_assignment *a
 		return r;
 	/* Also what no VM of ours has used: somebody may have run a VMM of their own on it. */
 	r = a->kind == BERTH_OWNED_BY_BIND ? 0 : berth_sanitise(m, a, words, sizeof(words), &why);
+	if (r != 0 && berth_busy_is_left(m, a->id))
+		return berth_err_set(err, -ETIMEDOUT, "%s", why.text);
 	if (r != 0 && !never_used(a) && !how.unclean) {
 		r = quarantine(m, a, why.text, report, err);
 		return r < 0 ? r :

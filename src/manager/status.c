@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/process.h"
@@ -56,6 +57,27 @@ static void add_note(struct berth_manager *m, const struct berth_assignment *a, 
 	else
 		snprintf(row->note, sizeof(row->note), "%s; the next verb, or 'berth recover': %s",
 			 why, berth_remedy_words(remedy));
+}
+
+/* Somebody is at work on it, or its kernel write hangs: which, since when, and who has it open. */
+static bool add_busy(struct berth_manager *m, const struct berth_assignment *a,
+		     struct berth_status_row *row)
+{
+	struct berth_busy_look look;
+	char words[BERTH_BUSY_WORDS], by[150];
+
+	if (!berth_busy_look(m, a->id, &look))
+		return false;
+	berth_busy_words(&look, words);
+	if (look.stuck) {
+		row->state = "stuck";
+		berth_busy_holders(m, a, by, sizeof(by));
+		snprintf(row->note, sizeof(row->note), "%s; %s%s", words,
+			 *by ? "held open by " : "no process is seen to have it open", by);
+	} else {
+		snprintf(row->note, sizeof(row->note), "%s", words);
+	}
+	return true;
 }
 
 static bool is_lost(struct berth_manager *m, const struct berth_assignment *a)
@@ -127,7 +149,8 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 	}
 	add_reset(m, a, row);
 	add_lease(m, a, row);
-	add_note(m, a, busy, row);
+	if (!add_busy(m, a, row))
+		add_note(m, a, busy, row);
 	return row->vm ? r : -ENOMEM;
 }
 

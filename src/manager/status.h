@@ -20,7 +20,7 @@ struct berth_status_row {
 	char *devices; /* owned; BDFs, separated by blanks */
 	char *vm;      /* owned; NULL: nobody's, or not known to this user */
 	const char *
-		state; /* the ledger's, or "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
+		state; /* the ledger's, or "stuck": a kernel write to it does not return; "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
 	const char *kind;  /* "assign", "run", "bind"; NULL for external and unknown */
 	int64_t since;	   /* seconds since 1970; 0 unknown */
 	int64_t lease_end; /* seconds since 1970; 0: it has no lease */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "manager/ask.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/report.h"
@@ -230,11 +231,11 @@ static int run_one(struct berth_manager *m, const struct berth_step *s,
 int berth_steps_run(struct berth_manager *m, const struct berth_steps *steps,
 		    const struct berth_assignment *a, struct berth_err *err)
 {
-	int r = 0;
+	int r = steps->nr ? berth_busy_begin(m, a, err) : 0;
 
 	for (size_t i = 0; i < steps->nr && r == 0; i++)
 		r = run_one(m, &steps->items[i], a, err);
-	return r;
+	return r > 0 ? -EBUSY : r;
 }
 
 static int undo_one(struct berth_manager *m, const struct berth_intent *row,
@@ -279,6 +280,9 @@ int berth_steps_undo(struct berth_manager *m, const struct berth_assignment *a,
 	struct berth_intent_list rows = { 0 };
 	int r, first = 0;
 
+	r = berth_busy_begin(m, a, err);
+	if (r != 0)
+		return r > 0 ? -EBUSY : r;
 	r = berth_journal_find(m->ledger, a->id, BERTH_STEP_OPEN | BERTH_STEP_DONE, &rows, err);
 	if (r < 0)
 		return r;

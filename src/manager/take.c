@@ -11,6 +11,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "manager/ask.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/process.h"
@@ -222,7 +223,10 @@ static int end(struct berth_manager *m, const struct berth_assignment *a,
 		r = berth_ledger_end(m->ledger, a->id, why, err);
 	if (r == 0)
 		r = audit(m, a, berth_owned_state_name(from), "host", "release", why, err);
-	return finish(m, r, err);
+	r = finish(m, r, err);
+	if (r == 0)
+		berth_busy_forget(m, a->id);
+	return r;
 }
 
 /*
@@ -234,6 +238,9 @@ static void fault(struct berth_manager *m, const struct berth_assignment *a,
 {
 	struct berth_err err2 = BERTH_ERR_INIT;
 
+	/* The kernel is still at it: the row stays as it is, and whoever comes when it has finished goes on from there. */
+	if (berth_busy_is_left(m, a->id))
+		return;
 	if (berth_take_mark(m, a, BERTH_ON_FAULT, "fault", err ? err->text : NULL, &err2) < 0)
 		log_err("%s: cannot be marked faulted: %s", a->group, err2.text);
 }
@@ -371,8 +378,13 @@ int berth_untake(struct berth_manager *m, const struct berth_assignment *a, cons
 		 struct berth_err *err)
 {
 	struct berth_err undo_err = BERTH_ERR_INIT;
-	int r = berth_steps_undo(m, a, &undo_err);
+	int r;
 
+	if (berth_busy_is_left(m, a->id))
+		return berth_err_set(err, -ETIMEDOUT,
+				     "the kernel is still at it; the next verb after that puts it "
+				     "back");
+	r = berth_steps_undo(m, a, &undo_err);
 	if (r == 0)
 		return end(m, a, a->state, why, err);
 	fault(m, a, &undo_err);
@@ -427,6 +439,21 @@ static void report_unit(const struct berth_unit *unit, const struct unit_found *
 				 unit->members[i].asked ? "" : ", came along with its group");
 }
 
+/* All of them, before the first is moved: while we wait for one, others may look at the rest. */
+static int mark_busy(struct berth_manager *m, const struct berth_request *q, const int64_t *ids,
+		     struct berth_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < q->units.nr && r == 0; i++)
+		r = berth_busy_begin(m,
+				     &(struct berth_assignment){ .id = ids[i],
+								 .group = q->units.items[i].key,
+								 .vm = text(q->vm) },
+				     err);
+	return r;
+}
+
 static int take_found(struct berth_manager *m, const struct berth_request *q,
 		      enum berth_owned_kind kind, const struct unit_found *found, int64_t *ids,
 		      struct berth_report *report, struct berth_err *err)
@@ -435,6 +462,7 @@ static int take_found(struct berth_manager *m, const struct berth_request *q,
 
 	if (r != 0)
 		return r;
+	r = mark_busy(m, q, ids, err);
 	for (size_t i = 0; i < q->units.nr && r == 0; i++) {
 		if (!q->own[i])
 			r = take_unit(m, &q->units.items[i], &found[i], ids[i], err);

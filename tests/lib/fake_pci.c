@@ -24,6 +24,11 @@ int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 			     unsigned int deadline_ms, struct berth_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* There only where the test is linked with --wrap. */
+int __real_berth_sysfs_write(const struct berth_host *host, const char *value,
+			     unsigned int deadline_ms, struct berth_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6), weak));
+
 /* --- files --- */
 
 static void join(char path[PATH_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -525,6 +530,40 @@ int fake_host_write(struct fake_host *fake, const char *path, const char *value)
 	return plain_write(fake, path, value);
 }
 
+/* A FIFO that nobody reads: opening it for writing waits, as in a driver that does not let go. */
+static void hang_path(const struct fake_host *fake, char full[PATH_MAX], const char *path)
+{
+	char below[PATH_MAX];
+
+	join(below, "sys/hangs/%s", path);
+	full_path(fake, full, below);
+}
+
+static int hang(struct fake_host *fake, const struct berth_host *host, const char *path,
+		const char *value, struct berth_err *err)
+{
+	char fifo[PATH_MAX];
+
+	hang_path(fake, fifo, path);
+	make_parents(fifo);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	return __real_berth_sysfs_write(host, value, fake->hang_ms, err, "hangs/%s", path);
+}
+
+void fake_host_return(struct fake_host *fake, const char *path, const char *value)
+{
+	char fifo[PATH_MAX], text[64];
+	int fd;
+
+	assert_int_equal(do_write(fake, path, value), 0);
+	hang_path(fake, fifo, path);
+	fd = open(fifo, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text)) > 0);
+	close(fd);
+	unlink(fifo);
+}
+
 int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 			     unsigned int deadline_ms, struct berth_err *err, const char *fmt, ...)
 {
@@ -534,7 +573,7 @@ int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 	va_list ap;
 	int r = 0;
 
-	(void)host, (void)deadline_ms;
+	(void)deadline_ms;
 	assert_non_null(fake);
 	va_start(ap, fmt);
 	vsnprintf(path, PATH_MAX, fmt, ap);
@@ -544,6 +583,8 @@ int __wrap_berth_sysfs_write(const struct berth_host *host, const char *value,
 	    (fake->writes == fake->fault.at ||
 	     (fake->fault.kind == FAKE_FAULT_EIO_FROM && fake->writes > fake->fault.at)))
 		kind = fake->fault.kind;
+	if (kind == FAKE_FAULT_HANG)
+		return hang(fake, host, path, value, err);
 	if (kind == FAKE_FAULT_KILL_BEFORE)
 		_exit(FAKE_KILLED);
 	if (kind == FAKE_FAULT_EIO || kind == FAKE_FAULT_EIO_FROM)

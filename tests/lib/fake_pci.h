@@ -22,6 +22,7 @@ enum fake_fault_kind {
 	FAKE_FAULT_TIMEOUT,	/* the write succeeds, its caller hears -ETIMEDOUT */
 	FAKE_FAULT_KILL_BEFORE, /* the process dies, nothing happened */
 	FAKE_FAULT_KILL_AFTER,	/* it happens, then the process dies */
+	FAKE_FAULT_HANG, /* a child writes and does not return, until fake_host_return(); its caller hears -ETIMEDOUT */
 };
 
 struct fake_fault {
@@ -48,6 +49,7 @@ struct fake_host {
 	char root[64];
 	unsigned int writes; /* kernel writes so far */
 	struct fake_fault fault;
+	unsigned int hang_ms; /* how long the caller of a write that hangs waits for it */
 	const struct fake_fn *fns;
 	size_t nr;
 };
@@ -78,6 +80,8 @@ const char *fake_host_override(const struct fake_host *fake, const char *bdf);
 
 /* What the kernel does when @value is written to @path below /sys. Return: 0; -errno. */
 int fake_host_write(struct fake_host *fake, const char *path, const char *value);
+/* The kernel finishes a write that hangs: it happens, and the child that waits for it ends. */
+void fake_host_return(struct fake_host *fake, const char *path, const char *value);
 
 /* Do as the kernel would when @driver was asked to take @bdf, without counting it as a write; "" unbinds. */
 void fake_host_bind(struct fake_host *fake, const char *bdf, const char *driver);
