@@ -246,9 +246,13 @@ $(STATES): $(B)/tests/states/states.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
 
-.PHONY: docs-state
+.PHONY: docs-state check-spin
 docs-state: $(STATES) ## write docs/state-machine.md from the tables of transitions and remedies
 	@$(STATES) md > docs/state-machine.md
+
+check-spin: $(STATES) ## model of ownership with crashes and a power cut: the whole state space, and its mutants
+	@sh packaging/deps.sh spin
+	@tests/spin/run.sh $(STATES) $(SPIN_ARGS)
 
 # The loader's tables, for tests/policy_schema.py
 $(B)/tests/policy_keys: $(B)/tests/policy_keys.o $(LIB)

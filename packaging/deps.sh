@@ -5,6 +5,7 @@
 #
 #   deps.sh [all|build|lab]    install what is missing; does nothing, and needs no root, when all is there
 #   deps.sh kernel             the same for what `make lab-kernel` needs to build a kernel
+#   deps.sh spin               the same for `make check-spin`, the model checker
 #   deps.sh list               print the package names
 #   deps.sh apt COMMAND...     run an APT command that also sees this release's backports (the lab fetches its kernel so)
 #
@@ -155,6 +156,7 @@ lab)
 	make_cache
 	;;
 kernel) install_missing $kernel_packages ;;
+spin) install_missing spin gcc ;;
 list) echo $build_packages $lab_packages | tr ' ' '\n' | sort -u ;;
 apt)
 	shift
@@ -162,7 +164,7 @@ apt)
 	exec "$@"
 	;;
 *)
-	echo "usage: deps.sh [all|build|lab|kernel|list|apt COMMAND...]" >&2
+	echo "usage: deps.sh [all|build|lab|kernel|spin|list|apt COMMAND...]" >&2
 	exit 2
 	;;
 esac

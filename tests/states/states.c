@@ -16,7 +16,7 @@
 static const char *const seen_names[] = { "another device", "gone", "off vfio-pci", "on vfio-pci" };
 static const char *const behind_names[] = { "nobody", "its user", "a berth at work" };
 static const char *const remedy_names[] = {
-	"NONE", "UNTAKE", "USED", "GIVE", "REBIND", "IDENTITY"
+	"DONE", "UNTAKE", "USED", "GIVE", "REBIND", "IDENTITY"
 };
 
 static const char *state_name(int s)
@@ -227,56 +227,67 @@ static const char *pml_name(const char *prefix, const char *name)
 	return b;
 }
 
-/* Bits of a set as a condition on @what. */
-static void pml_in(const char *what, unsigned int bits, unsigned int nr)
+/* The model knows two kinds, and functions that are on vfio-pci or not; nobody at work: that it sees by itself. */
+static void pml_remedies(void)
 {
-	unsigned int all = (1u << nr) - 1;
+	for (int boot = 0; boot < 2; boot++)
+		for (int s = 0; s < BERTH_OWNED_NR_STATES; s++)
+			for (int k = 0; k < 2; k++)
+				for (int on = 0; on < 2; on++)
+					for (int user = 0; user < 2; user++) {
+						const struct berth_remedy_facts f = {
+							.other_boot = boot,
+							.state = (enum berth_owned_state)s,
+							.kind = (enum berth_owned_kind)k,
+							.seen = on ? BERTH_SEEN_VFIO :
+								     BERTH_SEEN_OFF,
+							.behind = user ? BERTH_BEHIND_USER :
+									 BERTH_BEHIND_NOBODY,
+						};
 
-	if ((bits & all) != all)
-		printf(" && (%u & (1 << %s))", bits & all, what);
+						printf("\tremedy[REMEDY(%d, %d, %d, %d, %d)] = J_%s;\n",
+						       boot, s, k, on, user,
+						       remedy_names[berth_remedy_find(&f)->remedy]);
+					}
+}
+
+static void pml_moves(void)
+{
+	for (int s = BERTH_OWNED_HOST; s < BERTH_OWNED_NR_STATES; s++)
+		for (int e = 0; s != -1 && e < BERTH_OWNED_NR_EVENTS; e++)
+			for (int k = 0; k < 2; k++) {
+				const struct berth_transition *t = berth_transition_find(
+					(enum berth_owned_state)s, (enum berth_owned_event)e,
+					(enum berth_owned_kind)k);
+
+				printf("\tnext_state[NEXT(%s, %d, %d)] = %s;\n",
+				       pml_name("S_", state_name(s)), e, k,
+				       t ? pml_name("S_", state_name((int)t->to)) : "NO_MOVE");
+			}
 }
 
 static void print_pml(void)
 {
 	printf("/* Made by `states pml` from policy/transitions.c and manager/remedy.c. */\n");
-	for (int s = BERTH_OWNED_HOST, n = BERTH_OWNED_NR_STATES; s < BERTH_OWNED_NR_STATES; s++)
+	for (int s = BERTH_OWNED_HOST; s < BERTH_OWNED_NR_STATES; s++)
 		if (s != -1)
-			printf("#define %s %d\n", pml_name("S_", state_name(s)), s < 0 ? n : s);
+			printf("#define %s %d\n", pml_name("S_", state_name(s)),
+			       s < 0 ? BERTH_OWNED_NR_STATES : s);
 	for (int e = 0; e < BERTH_OWNED_NR_EVENTS; e++)
 		printf("#define %s %d\n",
 		       pml_name("E_", berth_owned_event_name((enum berth_owned_event)e)), e);
-	for (unsigned int k = 0; k < NR_KINDS; k++)
-		printf("#define %s %u\n", pml_name("K_", kind_name(k)), k);
-	for (unsigned int i = 0; i < 6; i++)
-		printf("#define R_%s %u\n", remedy_names[i], i);
-	printf("#define SEEN_CHANGED 0\n#define SEEN_GONE 1\n#define SEEN_OFF 2\n#define SEEN_VFIO 3\n"
-	       "#define BEHIND_NOBODY 0\n#define BEHIND_USER 1\n#define BEHIND_WORKER 2\n\n");
-
-	printf("/* Where @event leads from @st; an event without a row is an error of the model, or of the table. */\n"
-	       "inline move(st, event, kind)\n{\n\tif\n");
-	for (size_t i = 0; i < berth_nr_transitions; i++) {
-		const struct berth_transition *t = &berth_transitions[i];
-
-		printf("\t:: (st == %s && event == %s", pml_name("S_", state_name((int)t->from)),
-		       pml_name("E_", berth_owned_event_name(t->event)));
-		pml_in("kind", t->kinds, NR_KINDS);
-		printf(") -> st = %s\n", pml_name("S_", state_name((int)t->to)));
-	}
-	printf("\t:: else -> assert(false)\n\tfi\n}\n\n");
-
-	printf("inline remedy_of(newboot, st, kind, seen, behind, r)\n{\n\tif\n");
-	for (size_t i = 0; i < berth_nr_remedies; i++) {
-		const struct berth_remedy_row *row = &berth_remedies[i];
-
-		printf("\t:: (true");
-		pml_in("newboot", row->boots, 2);
-		pml_in("st", row->states, BERTH_OWNED_NR_STATES);
-		pml_in("kind", row->kinds, BERTH_OWNED_BY_CHILDREN);
-		pml_in("seen", row->seen, 4);
-		pml_in("behind", row->behind, 3);
-		printf(") -> r = R_%s\n", remedy_names[row->remedy]);
-	}
-	printf("\t:: else -> assert(false)\n\tfi\n}\n");
+	printf("#define NO_MOVE 255\n"
+	       "#define NEXT(st, event, kind) (((st) * %d + (event)) * 2 + (kind))\n"
+	       "#define REMEDY(newboot, st, kind, vfio, user) "
+	       "(((((newboot) * %d + (st)) * 2 + (kind)) * 2 + (vfio)) * 2 + (user))\n"
+	       "hidden byte next_state[%d];\nhidden byte remedy[%d];\n\n"
+	       "inline init_tables()\n{\n\td_step {\n",
+	       BERTH_OWNED_NR_EVENTS, BERTH_OWNED_NR_STATES,
+	       (BERTH_OWNED_NR_STATES + 1) * BERTH_OWNED_NR_EVENTS * 2,
+	       2 * BERTH_OWNED_NR_STATES * 8);
+	pml_moves();
+	pml_remedies();
+	printf("\t}\n}\n");
 }
 
 int main(int argc, char **argv)
