@@ -9,6 +9,7 @@
 #include "base/host.h"
 #include "manager/busy.h"
 #include "manager/context.h"
+#include "manager/external.h"
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/recover.h"
@@ -163,6 +164,24 @@ static struct berth_status_row *find_row(struct berth_status *s, size_t from, in
 	return NULL;
 }
 
+/* Who it is, as far as the host shows. */
+static void name_external(struct berth_manager *m, const struct berth_device *dev,
+			  struct berth_status_row *row)
+{
+	char who[100] = "", driver[64];
+
+	if (!m->ledger) {
+		snprintf(row->note, sizeof(row->note), "who owns it is known to root only");
+		return;
+	}
+	berth_external_driverctl(m->host, dev->bdf, driver, sizeof(driver));
+	if (row->holder)
+		berth_external_process(m->host, row->holder, who, sizeof(who));
+	snprintf(row->note, sizeof(row->note), "on vfio-pci, but not by berth%s%s%s%s%s",
+		 *driver ? "; driverctl gives it " : "", driver, *driver ? " at every boot" : "",
+		 *who ? "; held by " : "", who);
+}
+
 /* On vfio-pci, but not in our ledger: libvirt's, DPDK's, driverctl's, or not for this user to know. */
 static int add_external(struct berth_manager *m, const struct berth_assignment_list *live,
 			struct berth_status *s)
@@ -190,9 +209,7 @@ static int add_external(struct berth_manager *m, const struct berth_assignment_l
 				row->holder = 0;
 			if (row->holder)
 				berth_process_name(m->host, row->holder, row->holder_name);
-			snprintf(row->note, sizeof(row->note), "%s",
-				 m->ledger ? "on vfio-pci, but not by berth" :
-					     "who owns it is known to root only");
+			name_external(m, dev, row);
 		}
 		r = add_name(&row->devices, BERTH_BDF_STR(dev->bdf));
 	}
