@@ -1315,6 +1315,21 @@ static void a_run_does_not_outlive_a_reboot(void **state)
 	expect_untouched(f, "after reboot");
 }
 
+/* Found by the model in tests/spin: after a reboot it is with its host driver, and must not be reset under that. */
+static void a_quarantined_device_does_not_run_after_a_reboot(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_remove(f->fake, "sys/bus/pci/devices/" NIC "/reset");
+	fake_process(f, 500);
+	unclaim_gives(f, claim(f, "t1", NIC, 500, 0), false, -EUCLEAN, NULL);
+	reboot(f);
+	expect_state(f, "quarantined");
+	assert_null(claim(f, "t1", NIC, 500, BERTH_REFUSED));
+	expect_state(f, "quarantined");
+	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+}
+
 static void a_device_taken_from_vfio_by_hand_is_bound_again(void **state)
 {
 	struct fixture *f = *state;
@@ -1590,6 +1605,7 @@ int main(void)
 		T(a_group_that_is_open_elsewhere_is_not_touched),
 		T(an_assignment_outlives_a_reboot),
 		T(a_run_does_not_outlive_a_reboot),
+		T(a_quarantined_device_does_not_run_after_a_reboot),
 		T(a_device_taken_from_vfio_by_hand_is_bound_again),
 		T(another_device_at_the_same_place_is_kept_from_everybody),
 		T(a_card_of_the_same_kind_is_known_by_its_serial_number),

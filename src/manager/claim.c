@@ -16,6 +16,8 @@
 #include "manager/release.h"
 #include "manager/report.h"
 #include "manager/take.h"
+#include "vfio/bind.h"
+#include "vfio/inventory.h"
 
 void berth_vm_claim_free(struct berth_vm_claim *claim)
 {
@@ -27,6 +29,15 @@ void berth_vm_claim_free(struct berth_vm_claim *claim)
 	free(claim);
 }
 
+static bool is_on_vfio(const struct berth_unit *unit)
+{
+	for (size_t i = 0; i < unit->nr; i++) {
+		if (strcmp(unit->members[i].dev->driver, BERTH_BIND_VFIO) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* What the VM has already: can it be used now? */
 static int check_own(struct berth_manager *m, const struct berth_request *q, struct berth_err *err)
 {
@@ -36,6 +47,13 @@ static int check_own(struct berth_manager *m, const struct berth_request *q, str
 		/* A quarantined one is not clean for others; it is as this VM left it. */
 		if (a && a->state != BERTH_OWNED_ASSIGNED && a->state != BERTH_OWNED_QUARANTINED)
 			return berth_owner_refuse(m, a, &q->units.items[i], err);
+		/* Nobody binds a quarantined one again after a restart of the host. */
+		if (a && !is_on_vfio(&q->units.items[i]))
+			return berth_err_set(err, BERTH_REFUSED,
+					     "%s of %s (%s) is not on vfio-pci; 'berth release %s' "
+					     "resets it and gives it back",
+					     a->members[0].bdf, a->vm,
+					     berth_owned_state_name(a->state), a->members[0].bdf);
 	}
 	return 0;
 }

@@ -96,8 +96,8 @@ const struct berth_transition berth_transitions[] = {
 	{ FAULTED, ON(GIVE), KINDS(ALL), "a person asks for it: berth release", "reset", RETURNING,
 	  "" },
 
-	{ QUARANTINED, ON(START), KINDS(VM), "it is the VM's own: dirty for others only", "",
-	  IN_USE, "" },
+	{ QUARANTINED, ON(START), KINDS(VM),
+	  "it is the VM's own, dirty for others only; on vfio-pci", "", IN_USE, "" },
 	{ QUARANTINED, ON(GIVE), KINDS(ALL), "reset, or a person says that it may go without",
 	  "reset", RETURNING, "unproven" },
 	{ QUARANTINED, ON(UNPROVEN), KINDS(ALL), "", "", QUARANTINED, "" },
