@@ -555,7 +555,7 @@ void fake_host_return(struct fake_host *fake, const char *path, const char *valu
 	char fifo[PATH_MAX], text[64];
 	int fd;
 
-	assert_int_equal(do_write(fake, path, value), 0);
+	assert_int_equal(fake_host_write(fake, path, value), 0);
 	hang_path(fake, fifo, path);
 	fd = open(fifo, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
