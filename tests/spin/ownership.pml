@@ -211,7 +211,7 @@ rows:	atomic {
 #endif
 			job = J_TAKE
 		:: verb == V_START && busy[g] == 0 &&
-		   (row[I(v, g)] == S_ASSIGNED || (row[I(v, g)] == S_QUARANTINED && ON_VFIO(g))) ->
+		   (row[I(v, g)] == S_ASSIGNED || row[I(v, g)] == S_QUARANTINED) && ON_VFIO(g) ->
 			move(v, g, E_START); alive[v] = true; goto over
 		:: verb == V_STOP && busy[g] == 0 && row[I(v, g)] == S_IN_USE -> MARK(g); job = J_USED
 		:: verb == V_RELEASE && busy[g] == 0 && !opened[g] &&
