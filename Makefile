@@ -349,6 +349,7 @@ install: all $(GENERATED) ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(B)/berth-vmm $(DESTDIR)$(LIBEXECDIR)/berth-vmm
 	install -D -m 644 $(B)/udev-rules/60-berth.rules $(DESTDIR)$(UDEVDIR)/60-berth.rules
 	install -D -m 644 $(B)/packaging/berth-recover.service $(DESTDIR)$(UNITDIR)/berth-recover.service
+	install -D -m 644 packaging/berth-recover.timer $(DESTDIR)$(UNITDIR)/berth-recover.timer
 	install -D -m 644 docs/policy.schema.json $(DESTDIR)$(DATADIR)/policy.schema.json
 	for e in docs/examples/*.json; do install -D -m 644 $$e $(DESTDIR)$(DATADIR)/examples/$${e##*/}; done
 	for m in $(MANS); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
