@@ -25,6 +25,8 @@ static const char help[] =
 	"                        Ctrl-C ends it\n"
 	"      --priority N      0 to 999: who waits with a larger number comes first, then who came\n"
 	"                        first (0)\n"
+	"      --force           also what the policy protects, where a rule of it with\n"
+	"                        \"override_protect\" names the device for VM (not with --wait)\n"
 	"  -n, --dry-run         say what would be done, step by step; change nothing\n\n"
 	"Without --for and --until they stay VM's until they are released, or as long as the policy's\n"
 	"rule allows. 'berth renew' sets another end.\n\n"
@@ -102,7 +104,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	struct berth_devargs args;
 	int r = berth_devargs_parse(cmd, argc, argv,
 				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE |
-					    BERTH_DEVARGS_WAIT | BERTH_DEVARGS_CLAIM,
+					    BERTH_DEVARGS_WAIT | BERTH_DEVARGS_CLAIM |
+					    BERTH_DEVARGS_FORCE,
 				    &args);
 
 	if (r != BERTH_EXIT_OK)
@@ -115,6 +118,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "which device?");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
+	if (args.force && args.wait)
+		return berth_usage(cmd, "--force and --wait do not go together");
 	how.dry_run = args.dry_run;
 	how.lease = args.lease;
 	how.priority = args.priority;
@@ -123,6 +128,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_devargs_end(cmd, r, &report, &err);
 	}
 	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
+	if (r == 0 && args.force)
+		berth_manager_force(m);
 	if (r == 0)
 		r = assign(m, &args, &how, &report, &err);
 	return berth_devargs_end(cmd, r, &report, &err);

@@ -10,6 +10,7 @@ static const char help[] =
 	"Usage: berth plan DEV… --vm VM [--json]\n\n"
 	"What 'berth assign' would do, step by step, or why it would refuse. Changes nothing.\n\n"
 	"      --vm VM   the owner to be\n"
+	"      --force   as 'berth assign --force' would do\n"
 	"  -j, --json    {\"steps\":[{\"step\":1,\"op\":…,\"bdf\":…,\"group\":…,\"arg\":…,\"text\":…}]}\n";
 
 static const struct berth_out_col cols[] = {
@@ -50,7 +51,9 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_steps steps = { 0 };
 	struct berth_devargs args;
-	int r = berth_devargs_parse(cmd, argc, argv, BERTH_DEVARGS_VM | BERTH_DEVARGS_JSON, &args);
+	int r = berth_devargs_parse(cmd, argc, argv,
+				    BERTH_DEVARGS_VM | BERTH_DEVARGS_JSON | BERTH_DEVARGS_FORCE,
+				    &args);
 
 	if (r != BERTH_EXIT_OK)
 		return r;
@@ -59,6 +62,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
 	r = berth_devargs_open(cmd, host, true, &m, &err);
+	if (r == 0 && args.force)
+		berth_manager_force(m);
 	if (r == 0)
 		r = berth_manager_plan(m, args.vm, args.devs, args.nr, &steps, &err);
 	if (r == 0 && !args.json && steps.nr == 0)

@@ -21,6 +21,7 @@ static const struct option options[] = {
 	{ "unclean", no_argument, NULL, 'u' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "claim", required_argument, NULL, 'c' },
+	{ "force", no_argument, NULL, 'F' },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
@@ -45,6 +46,8 @@ static unsigned int flag_of(int c)
 		return BERTH_DEVARGS_UNCLEAN;
 	case 'n':
 		return BERTH_DEVARGS_DRY_RUN;
+	case 'F':
+		return BERTH_DEVARGS_FORCE;
 	case OPT_FOR:
 	case OPT_UNTIL:
 	case OPT_ON_EXPIRY:
@@ -79,6 +82,9 @@ static void set(struct berth_devargs *args, int c, const char *value)
 		break;
 	case 'n':
 		args->dry_run = true;
+		break;
+	case 'F':
+		args->force = true;
 		break;
 	case OPT_QUEUE:
 		args->queue = true;

@@ -24,6 +24,7 @@ enum berth_devargs_flag {
 	BERTH_DEVARGS_WAIT = 1 << 6,  /* --wait, --priority */
 	BERTH_DEVARGS_QUEUE = 1 << 7, /* --queue */
 	BERTH_DEVARGS_CLAIM = 1 << 8, /* --claim VM */
+	BERTH_DEVARGS_FORCE = 1 << 9,
 };
 
 struct berth_devargs {
@@ -31,7 +32,7 @@ struct berth_devargs {
 	const char *driver;	 /* NULL: not given */
 	const char *const *devs; /* borrowed from argv */
 	size_t nr;
-	bool dry_run, json, unclean;
+	bool dry_run, json, unclean, force;
 	bool claim; /* what the claim of @vm gets, instead of devices that are named */
 	struct berth_lease_wish lease;
 	bool wait, queue;
