@@ -7,6 +7,7 @@
 #   deps.sh kernel             the same for what `make lab-kernel` needs to build a kernel
 #   deps.sh spin               the same for `make check-spin`, the model checker
 #   deps.sh list               print the package names
+#   deps.sh missing            print those of them that are not installed
 #   deps.sh apt COMMAND...     run an APT command that also sees this release's backports (the lab fetches its kernel so)
 #
 # The machine's own APT configuration stays as it is. Debian 12 needs a newer QEMU: for that one package (and what
@@ -39,10 +40,13 @@ missing_of() {
 				n = split(want, name)
 				for (i = 1; i <= n; i++) {
 					p = name[i]
-					v = version[p]
-					sub(/^[0-9]+:/, "", v)
-					if (!(p in version) || (p == "qemu-system-x86" && v + 0 < least))
-						print p
+					if (p in version) { # asked first: to read version[p] would put it there
+						v = version[p]
+						sub(/^[0-9]+:/, "", v)
+						if (p != "qemu-system-x86" || v + 0 >= least)
+							continue
+					}
+					print p
 				}
 			}'
 }
@@ -157,6 +161,7 @@ lab)
 	;;
 kernel) install_missing $kernel_packages ;;
 spin) install_missing spin gcc ;;
+missing) missing_of $build_packages $lab_packages ;;
 list) echo $build_packages $lab_packages | tr ' ' '\n' | sort -u ;;
 apt)
 	shift
@@ -164,7 +169,7 @@ apt)
 	exec "$@"
 	;;
 *)
-	echo "usage: deps.sh [all|build|lab|kernel|spin|list|apt COMMAND...]" >&2
+	echo "usage: deps.sh [all|build|lab|kernel|spin|list|missing|apt COMMAND...]" >&2
 	exit 2
 	;;
 esac

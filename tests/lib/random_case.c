@@ -52,7 +52,7 @@ static void make_device(struct random_case *c, unsigned int i)
 	struct berth_facts *f = &c->facts[i];
 	unsigned int mate = i ? case_random(c, i) : 0;
 
-	snprintf(c->bdfs[i], sizeof(c->bdfs[i]), "0000:%02x:00.0", i + 1);
+	snprintf(c->bdfs[i], sizeof(c->bdfs[i]), "0000:%02x:00.0", (i + 1) & 0xff);
 	*f = (struct berth_facts){
 		.bdf = c->bdfs[i],
 		.path = paths[i],
