@@ -40,7 +40,7 @@ static int print(const struct berth_cmd *cmd, const struct berth_checks *checks,
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
+	BERTH_CLEANUP(berth_out_view_closep) struct berth_out_view *view = NULL;
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_platform platform;
 	struct berth_checks checks;
@@ -55,7 +55,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	}
 	if (optind < argc)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind]);
-	r = berth_view_open(&view, host, &err);
+	r = berth_out_view_open(&view, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
 	berth_platform_read(&platform, host);

@@ -43,20 +43,20 @@ static const char *reserved_word(const struct berth_group *g)
 }
 
 static void add_member(struct berth_out *out, struct berth_out_row *parent,
-		       const struct berth_view *view, const struct berth_device *dev)
+		       const struct berth_out_view *view, const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	struct berth_out_row *row = berth_out_add(out, parent);
 
 	berth_out_str(row, "group", BERTH_BDF_STR(dev->bdf));
 	berth_out_str(row, "driver", *dev->driver ? dev->driver : NULL);
 	berth_out_str(row, "isolation", berth_isolation_name(dev->isolation));
-	berth_out_str(row, "state", berth_view_state(view, dev));
+	berth_out_str(row, "state", berth_out_view_state(view, dev));
 	berth_out_str(row, "owner", a ? a->vm : NULL);
 	berth_out_str(row, "name", dev->name);
 }
 
-static void add_group(struct berth_out *out, const struct berth_view *view,
+static void add_group(struct berth_out *out, const struct berth_out_view *view,
 		      const struct berth_group *g)
 {
 	struct berth_out_row *row = berth_out_add(out, NULL);
@@ -72,12 +72,12 @@ static void add_group(struct berth_out *out, const struct berth_view *view,
 	}
 }
 
-static json_t *group_json(const struct berth_view *view, const struct berth_group *g)
+static json_t *group_json(const struct berth_out_view *view, const struct berth_group *g)
 {
 	json_t *o = json_object(), *reserved = json_array(), *devices = json_array();
 
 	json_object_set_new(o, "group", json_integer(g->id));
-	berth_view_json_text(o, "type", g->noiommu ? "no-iommu" : g->type);
+	berth_out_view_json_text(o, "type", g->noiommu ? "no-iommu" : g->type);
 	json_object_set_new(o, "reserved", reserved);
 	for (size_t i = 0; i < g->nr_resv; i++) {
 		json_t *r = json_object();
@@ -86,7 +86,7 @@ static json_t *group_json(const struct berth_view *view, const struct berth_grou
 				    json_sprintf("0x%llx", (unsigned long long)g->resv[i].start));
 		json_object_set_new(r, "last",
 				    json_sprintf("0x%llx", (unsigned long long)g->resv[i].last));
-		berth_view_json_text(r, "type", g->resv[i].type);
+		berth_out_view_json_text(r, "type", g->resv[i].type);
 		json_array_append_new(reserved, r);
 	}
 	json_object_set_new(o, "devices", devices);
@@ -94,7 +94,7 @@ static json_t *group_json(const struct berth_view *view, const struct berth_grou
 		const struct berth_device *dev = berth_inventory_find(view->inv, g->members[i]);
 
 		if (dev)
-			json_array_append_new(devices, berth_view_json(view, dev));
+			json_array_append_new(devices, berth_out_view_json(view, dev));
 	}
 	return o;
 }
@@ -134,7 +134,7 @@ static int groups_read(struct groups *all, const struct berth_host *host, struct
 	return 0;
 }
 
-static int print_json(const struct berth_view *view, const struct groups *all)
+static int print_json(const struct berth_out_view *view, const struct groups *all)
 {
 	json_t *root = json_object(), *array = json_array();
 	int r;
@@ -147,7 +147,7 @@ static int print_json(const struct berth_view *view, const struct groups *all)
 	return r;
 }
 
-static int print_tree(const struct berth_view *view, const struct groups *all,
+static int print_tree(const struct berth_out_view *view, const struct groups *all,
 		      struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
@@ -162,17 +162,17 @@ static int print_tree(const struct berth_view *view, const struct groups *all,
 
 static int print(const struct berth_cmd *cmd, const struct berth_host *host, bool json)
 {
-	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
+	BERTH_CLEANUP(berth_out_view_closep) struct berth_out_view *view = NULL;
 	BERTH_CLEANUP(groups_done) struct groups all = { .nr = 0 };
 	struct berth_err err = BERTH_ERR_INIT;
 	int r;
 
-	r = berth_view_open(&view, host, &err);
+	r = berth_out_view_open(&view, host, &err);
 	if (r == 0)
 		r = groups_read(&all, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
-	berth_view_notes(view, cmd->name);
+	berth_out_view_notes(view, cmd->name);
 	r = json ? print_json(view, &all) : print_tree(view, &all, &err);
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }

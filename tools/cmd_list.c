@@ -66,7 +66,7 @@ static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct opti
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
-	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
+	BERTH_CLEANUP(berth_out_view_closep) struct berth_out_view *view = NULL;
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
 	struct options o = { .mode = BERTH_OUT_TABLE };
 	struct berth_err err = BERTH_ERR_INIT;
@@ -74,21 +74,22 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 
 	if (r)
 		return r;
-	r = berth_out_new(&out, "devices", berth_view_cols, berth_view_nr_cols, o.mode, &err);
+	r = berth_out_new(&out, "devices", berth_out_view_cols, berth_out_view_nr_cols, o.mode,
+			  &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
 	if (berth_out_select(out, o.columns, &err) < 0)
 		return berth_usage(cmd, "%s", err.text);
-	r = berth_view_open(&view, host, &err);
+	r = berth_out_view_open(&view, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
 	for (size_t i = 0; i < view->inv->nr; i++) {
 		const struct berth_device *dev = &view->inv->devices[i];
 
 		if (o.all || berth_device_is_worth_passing(view->inv, dev))
-			berth_view_set_row(berth_out_add(out, NULL), view, dev);
+			berth_out_view_set_row(berth_out_add(out, NULL), view, dev);
 	}
-	berth_view_notes(view, cmd->name);
+	berth_out_view_notes(view, cmd->name);
 	r = berth_out_print(out, stdout, &err);
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }

@@ -31,7 +31,7 @@ static const char help[] =
 
 struct facts {
 	struct berth_host *host;	/* borrowed */
-	struct berth_view *view;	/* owned */
+	struct berth_out_view *view;	/* owned */
 	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
 	const struct berth_device *dev; /* borrowed from view */
 	struct berth_checks checks;
@@ -138,7 +138,7 @@ static void show_sriov(const struct berth_device *dev)
 /* What its last reset has shown, and why it is where it is. */
 static void show_reset(const struct facts *f)
 {
-	const struct berth_assignment *a = berth_view_owner(f->view, f->dev);
+	const struct berth_assignment *a = berth_out_view_owner(f->view, f->dev);
 	const struct berth_evidence *e = &f->reset;
 	char when[32];
 
@@ -163,7 +163,7 @@ static void show_reset(const struct facts *f)
 static void show_place(const struct facts *f)
 {
 	const struct berth_device *dev = f->dev;
-	const struct berth_assignment *a = berth_view_owner(f->view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(f->view, dev);
 
 	line("path", "%s", dev->path);
 	line("class", "%06x %s", dev->class, dev->class_name);
@@ -174,7 +174,7 @@ static void show_place(const struct facts *f)
 	line("driver", "%s", dev->driver);
 	if (*dev->driver_override)
 		line("driver_override", "%s", dev->driver_override);
-	line("state", "%s", berth_view_state(f->view, dev));
+	line("state", "%s", berth_out_view_state(f->view, dev));
 	line("owner", "%s", a ? a->vm : f->view->owners_hidden ? "unknown to this user" : "");
 	if (dev->iommu_group >= 0)
 		line("IOMMU group", "%d", dev->iommu_group);
@@ -243,7 +243,7 @@ static json_t *bars_json(const struct berth_device *dev)
 		o = json_object();
 		json_object_set_new(o, "index", json_integer(i));
 		json_object_set_new(o, "size", json_integer((json_int_t)bar->size));
-		berth_view_json_text(o, "kind", bar->io ? "io" : bar->is64 ? "mem64" : "mem32");
+		berth_out_view_json_text(o, "kind", bar->io ? "io" : bar->is64 ? "mem64" : "mem32");
 		json_object_set_new(o, "prefetchable", json_boolean(bar->prefetch));
 		json_array_append_new(bars, o);
 	}
@@ -263,21 +263,21 @@ static void add_caps_json(json_t *o, const struct berth_caps *c)
 			    c->intx_pin > 0 ? json_integer(c->intx_pin) : json_null());
 	set_vectors(o, "msi_vectors", c->msi, c->msi_vectors);
 	set_vectors(o, "msix_vectors", c->msix, c->msix_vectors);
-	berth_view_json_text(o, "type",
-			     c->type == BERTH_PCIE_UNKNOWN ? NULL : berth_caps_type_name(c->type));
-	berth_view_json_tri(o, "flr", c->flr);
-	berth_view_json_tri(o, "acs", c->acs);
+	berth_out_view_json_text(
+		o, "type", c->type == BERTH_PCIE_UNKNOWN ? NULL : berth_caps_type_name(c->type));
+	berth_out_view_json_tri(o, "flr", c->flr);
+	berth_out_view_json_tri(o, "acs", c->acs);
 	json_object_set_new(o, "acs_cap",
 			    c->acs == BERTH_YES ? json_integer(c->acs_cap) : json_null());
 	json_object_set_new(o, "acs_ctrl",
 			    c->acs == BERTH_YES ? json_integer(c->acs_ctrl) : json_null());
-	berth_view_json_tri(o, "ats", c->ats);
-	berth_view_json_text(o, "link_speed", berth_caps_speed_name(c->link_speed));
-	berth_view_json_text(o, "link_speed_max", berth_caps_speed_name(c->link_speed_max));
+	berth_out_view_json_tri(o, "ats", c->ats);
+	berth_out_view_json_text(o, "link_speed", berth_caps_speed_name(c->link_speed));
+	berth_out_view_json_text(o, "link_speed_max", berth_caps_speed_name(c->link_speed_max));
 	set_vectors(o, "link_width", c->link_width ? BERTH_YES : BERTH_UNKNOWN, c->link_width);
 	set_vectors(o, "link_width_max", c->link_width_max ? BERTH_YES : BERTH_UNKNOWN,
 		    c->link_width_max);
-	berth_view_json_text(o, "serial", berth_caps_serial(c, serial));
+	berth_out_view_json_text(o, "serial", berth_caps_serial(c, serial));
 }
 
 static void add_sriov_json(json_t *o, const struct berth_device *dev)
@@ -289,7 +289,7 @@ static void add_sriov_json(json_t *o, const struct berth_device *dev)
 							       json_null());
 	json_object_set_new(o, "vfs_total", json_integer(dev->vfs_total));
 	json_object_set_new(o, "vfs_now", json_integer(dev->vfs_now));
-	berth_view_json_tri(o, "vfs_autoprobe", dev->vfs_autoprobe);
+	berth_out_view_json_tri(o, "vfs_autoprobe", dev->vfs_autoprobe);
 }
 
 static json_t *inuse_json(const struct facts *f)
@@ -303,8 +303,8 @@ static json_t *inuse_json(const struct facts *f)
 	while ((r = berth_inuse_next(f->inuse, f->dev->bdf, r))) {
 		json_t *o = json_object();
 
-		berth_view_json_text(o, "code", berth_inuse_code_name(r->code));
-		berth_view_json_text(o, "sentence", r->sentence);
+		berth_out_view_json_text(o, "code", berth_inuse_code_name(r->code));
+		berth_out_view_json_text(o, "sentence", r->sentence);
 		json_object_set_new(o, "hard", json_boolean(berth_inuse_code_is_hard(r->code)));
 		json_object_set_new(o, "pid", r->pid ? json_integer(r->pid) : json_null());
 		json_array_append_new(all, o);
@@ -319,9 +319,9 @@ static json_t *obstacles_json(const struct berth_obstacles *list)
 	for (size_t i = 0; i < list->nr; i++) {
 		json_t *o = json_object();
 
-		berth_view_json_text(o, "code", list->items[i].code);
-		berth_view_json_text(o, "bdf", BERTH_BDF_STR(list->items[i].at));
-		berth_view_json_text(o, "sentence", list->items[i].sentence);
+		berth_out_view_json_text(o, "code", list->items[i].code);
+		berth_out_view_json_text(o, "bdf", BERTH_BDF_STR(list->items[i].at));
+		berth_out_view_json_text(o, "sentence", list->items[i].sentence);
 		json_array_append_new(all, o);
 	}
 	return all;
@@ -337,10 +337,10 @@ static json_t *taints_json(const struct berth_taint_list *taints)
 
 		json_t *o = json_object();
 
-		berth_view_json_text(o, "taint", t->taint);
-		berth_view_json_text(o, "effect", berth_taint_effect_name(t->effect));
-		berth_view_json_text(o, "since", berth_out_time(t->since, when));
-		berth_view_json_text(o, "reason", t->reason);
+		berth_out_view_json_text(o, "taint", t->taint);
+		berth_out_view_json_text(o, "effect", berth_taint_effect_name(t->effect));
+		berth_out_view_json_text(o, "since", berth_out_time(t->since, when));
+		berth_out_view_json_text(o, "reason", t->reason);
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -354,13 +354,13 @@ static json_t *reset_json(const struct berth_evidence *e)
 	if (!e->path)
 		return json_null();
 	o = json_object();
-	berth_view_json_text(o, "time", berth_out_time(e->time, when));
-	berth_view_json_text(o, "vm", e->vm);
-	berth_view_json_text(o, "when", e->after ? "after-use" : "before-use");
-	berth_view_json_text(o, "method", e->method);
-	berth_view_json_text(o, "checked", e->checked);
+	berth_out_view_json_text(o, "time", berth_out_time(e->time, when));
+	berth_out_view_json_text(o, "vm", e->vm);
+	berth_out_view_json_text(o, "when", e->after ? "after-use" : "before-use");
+	berth_out_view_json_text(o, "method", e->method);
+	berth_out_view_json_text(o, "checked", e->checked);
 	json_object_set_new(o, "proven", json_boolean(e->proven));
-	berth_view_json_text(o, "finding", e->sentence);
+	berth_out_view_json_text(o, "finding", e->sentence);
 	return o;
 }
 
@@ -377,8 +377,8 @@ static json_t *group_members_json(const struct facts *f)
 static int print_json(const struct facts *f)
 {
 	const struct berth_device *dev = f->dev;
-	const struct berth_assignment *a = berth_view_owner(f->view, dev);
-	json_t *root = json_object(), *array = json_array(), *o = berth_view_json(f->view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(f->view, dev);
+	json_t *root = json_object(), *array = json_array(), *o = berth_out_view_json(f->view, dev);
 	int r;
 
 	set_hex(o, "subsystem_vendor_id", dev->subsystem_vendor_id);
@@ -386,10 +386,10 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "revision",
 			    dev->caps.revision >= 0 ? json_integer(dev->caps.revision) :
 						      json_null());
-	berth_view_json_text(o, "driver_override", dev->driver_override);
-	berth_view_json_text(o, "modalias", dev->modalias);
-	berth_view_json_text(o, "power_state", dev->power_state);
-	berth_view_json_tri(o, "boot_vga", dev->boot_vga);
+	berth_out_view_json_text(o, "driver_override", dev->driver_override);
+	berth_out_view_json_text(o, "modalias", dev->modalias);
+	berth_out_view_json_text(o, "power_state", dev->power_state);
+	berth_out_view_json_tri(o, "boot_vga", dev->boot_vga);
 	json_object_set_new(o, "parent",
 			    dev->has_parent ? berth_json_text(BERTH_BDF_STR(dev->parent)) :
 					      json_null());
@@ -401,7 +401,7 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "in_use", inuse_json(f));
 	json_object_set_new(o, "last_reset", reset_json(&f->reset));
 	json_object_set_new(o, "taints", taints_json(&f->taints));
-	berth_view_json_text(o, "reason", a ? a->reason : NULL);
+	berth_out_view_json_text(o, "reason", a ? a->reason : NULL);
 	json_object_set_new(o, "obstacles", obstacles_json(&f->obstacles));
 	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
 	json_array_append_new(array, o);
@@ -468,7 +468,7 @@ static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, 
 	struct berth_platform platform;
 	int r;
 
-	r = berth_view_open(&f->view, f->host, &err);
+	r = berth_out_view_open(&f->view, f->host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
 	r = find(cmd, f, text);
@@ -508,7 +508,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	berth_taint_list_free(&f.taints);
 	berth_obstacles_done(&f.obstacles);
 	berth_inuse_free(f.inuse);
-	berth_view_close(f.view);
+	berth_out_view_close(f.view);
 	return r;
 }
 

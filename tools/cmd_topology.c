@@ -85,9 +85,10 @@ static void link_text(const struct berth_caps *c, char *buf, size_t size)
 /* --- as a table --- */
 
 static struct berth_out_row *add_row(struct berth_out *out, struct berth_out_row *parent,
-				     const struct berth_view *view, const struct berth_device *dev)
+				     const struct berth_out_view *view,
+				     const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	struct berth_out_row *row = berth_out_add(out, parent);
 	char link[64];
 
@@ -106,7 +107,7 @@ static struct berth_out_row *add_row(struct berth_out *out, struct berth_out_row
 
 /* sysfs nests no deeper than buses there are: 256 in a domain. The kernel's tree has no loops. */
 static void add_children(struct berth_out *out, struct berth_out_row *row,
-			 const struct berth_view *view, const struct berth_device *parent)
+			 const struct berth_out_view *view, const struct berth_device *parent)
 {
 	const struct berth_inventory *inv = view->inv;
 
@@ -117,7 +118,7 @@ static void add_children(struct berth_out *out, struct berth_out_row *row,
 	}
 }
 
-static int print_tree(const struct berth_view *view, struct berth_err *err)
+static int print_tree(const struct berth_out_view *view, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
 	const struct berth_inventory *inv = view->inv;
@@ -143,15 +144,15 @@ static int print_tree(const struct berth_view *view, struct berth_err *err)
 
 /* --- as JSON --- */
 
-static json_t *device_json(const struct berth_view *view, const struct berth_device *dev)
+static json_t *device_json(const struct berth_out_view *view, const struct berth_device *dev)
 {
-	json_t *o = berth_view_json(view, dev), *children = json_array();
+	json_t *o = berth_out_view_json(view, dev), *children = json_array();
 	const struct berth_inventory *inv = view->inv;
 	char link[64];
 
 	link_text(&dev->caps, link, sizeof(link));
-	berth_view_json_text(o, "type", berth_caps_type_name(dev->caps.type));
-	berth_view_json_text(o, "link", link);
+	berth_out_view_json_text(o, "type", berth_caps_type_name(dev->caps.type));
+	berth_out_view_json_text(o, "link", link);
 	json_object_set_new(o, "children", children);
 	for (size_t i = 0; i < inv->nr; i++) {
 		if (is_child_of(&inv->devices[i], dev))
@@ -160,12 +161,12 @@ static json_t *device_json(const struct berth_view *view, const struct berth_dev
 	return o;
 }
 
-static json_t *root_json(const struct berth_view *view, const char *name)
+static json_t *root_json(const struct berth_out_view *view, const char *name)
 {
 	json_t *o = json_object(), *children = json_array();
 	const struct berth_inventory *inv = view->inv;
 
-	berth_view_json_text(o, "path", name);
+	berth_out_view_json_text(o, "path", name);
 	json_object_set_new(o, "children", children);
 	for (size_t i = 0; i < inv->nr; i++) {
 		if (is_root_of(inv, &inv->devices[i], name))
@@ -174,7 +175,7 @@ static json_t *root_json(const struct berth_view *view, const char *name)
 	return o;
 }
 
-static int print_json(const struct berth_view *view)
+static int print_json(const struct berth_out_view *view)
 {
 	json_t *root = json_object(), *array = json_array();
 	int r;
@@ -207,9 +208,9 @@ static void print_quoted(const char *text)
 	}
 }
 
-static void print_node(const struct berth_view *view, const struct berth_device *dev)
+static void print_node(const struct berth_out_view *view, const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	char root[128];
 
 	printf("\t\"%s\" [label=\"%s\\n", BERTH_BDF_STR(dev->bdf), BERTH_BDF_STR(dev->bdf));
@@ -236,7 +237,7 @@ static void print_node(const struct berth_view *view, const struct berth_device 
 	printf("\" -- \"%s\";\n", BERTH_BDF_STR(dev->bdf));
 }
 
-static void print_dot(const struct berth_view *view)
+static void print_dot(const struct berth_out_view *view)
 {
 	printf("graph pcie {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t i = 0; i < view->inv->nr; i++)
@@ -250,7 +251,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 					       { "dot", no_argument, NULL, 'd' },
 					       { "p2p", no_argument, NULL, 'p' },
 					       { 0 } };
-	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = NULL;
+	BERTH_CLEANUP(berth_out_view_closep) struct berth_out_view *view = NULL;
 	struct berth_err err = BERTH_ERR_INIT;
 	bool p2p = false;
 	int c, form = 't', r;
@@ -271,10 +272,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "--dot and --p2p exclude each other");
 	if (optind < argc && !p2p)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind]);
-	r = berth_view_open(&view, host, &err);
+	r = berth_out_view_open(&view, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
-	berth_view_notes(view, cmd->name);
+	berth_out_view_notes(view, cmd->name);
 	if (p2p)
 		r = berth_topology_p2p(view, argv + optind, form == 'j', &err);
 	else if (form == 'd')

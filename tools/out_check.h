@@ -41,14 +41,14 @@ void berth_check_add(struct berth_checks *checks, const char *name, enum berth_c
 	__attribute__((format(printf, 5, 6)));
 
 /* Is this host fit for passthrough? Pure over what was read. */
-void berth_check_host(struct berth_checks *ret, const struct berth_view *view,
+void berth_check_host(struct berth_checks *ret, const struct berth_out_view *view,
 		      const struct berth_platform *platform);
 
 /*
  * What stands in the way of assigning @dev? @inuse NULL: it could not be read, which is itself in the way.
  * @host is read for the group's reserved regions.
  */
-void berth_check_device(struct berth_checks *ret, const struct berth_view *view,
+void berth_check_device(struct berth_checks *ret, const struct berth_out_view *view,
 			const struct berth_host *host, const struct berth_platform *platform,
 			const struct berth_inuse *inuse, const struct berth_device *dev);
 

@@ -11,7 +11,7 @@
 /* What every check of one device looks at. */
 struct subject {
 	struct berth_checks *checks;
-	const struct berth_view *view;
+	const struct berth_out_view *view;
 	const struct berth_host *host;
 	const struct berth_platform *platform;
 	const struct berth_inuse *inuse;
@@ -20,7 +20,7 @@ struct subject {
 
 static void check_owner(const struct subject *s)
 {
-	const struct berth_assignment *a = berth_view_owner(s->view, s->dev);
+	const struct berth_assignment *a = berth_out_view_owner(s->view, s->dev);
 	char remedy[240];
 
 	if (s->view->owners_hidden) {
@@ -203,7 +203,7 @@ static void check_alive(const struct subject *s)
 				"it sleeps in D3cold and is woken when it is assigned");
 }
 
-void berth_check_device(struct berth_checks *c, const struct berth_view *view,
+void berth_check_device(struct berth_checks *c, const struct berth_out_view *view,
 			const struct berth_host *host, const struct berth_platform *platform,
 			const struct berth_inuse *inuse, const struct berth_device *dev)
 {

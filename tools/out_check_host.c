@@ -161,7 +161,7 @@ static bool passable(const struct berth_device *dev)
 }
 
 /* One line for the sum, one for each device with a problem of its own. */
-static void check_devices(struct berth_checks *c, const struct berth_view *view,
+static void check_devices(struct berth_checks *c, const struct berth_out_view *view,
 			  const struct berth_platform *p)
 {
 	const struct berth_inventory *inv = view->inv;
@@ -192,7 +192,7 @@ static void check_devices(struct berth_checks *c, const struct berth_view *view,
 	}
 }
 
-void berth_check_host(struct berth_checks *c, const struct berth_view *view,
+void berth_check_host(struct berth_checks *c, const struct berth_out_view *view,
 		      const struct berth_platform *p)
 {
 	c->nr = 0;

@@ -10,7 +10,7 @@
 #include "base/host.h"
 #include "manager/busy.h"
 
-static int read_owners(struct berth_view *view, const struct berth_host *host,
+static int read_owners(struct berth_out_view *view, const struct berth_host *host,
 		       struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
@@ -26,9 +26,10 @@ static int read_owners(struct berth_view *view, const struct berth_host *host,
 	return r < 0 ? r : berth_ledger_find(ledger, &everything, &view->owners, err);
 }
 
-int berth_view_open(struct berth_view **ret, const struct berth_host *host, struct berth_err *err)
+int berth_out_view_open(struct berth_out_view **ret, const struct berth_host *host,
+			struct berth_err *err)
 {
-	BERTH_CLEANUP(berth_view_closep) struct berth_view *view = calloc(1, sizeof(*view));
+	BERTH_CLEANUP(berth_out_view_closep) struct berth_out_view *view = calloc(1, sizeof(*view));
 	int r;
 
 	if (!view)
@@ -43,7 +44,7 @@ int berth_view_open(struct berth_view **ret, const struct berth_host *host, stru
 	return 0;
 }
 
-void berth_view_close(struct berth_view *view)
+void berth_out_view_close(struct berth_out_view *view)
 {
 	if (!view)
 		return;
@@ -52,8 +53,8 @@ void berth_view_close(struct berth_view *view)
 	free(view);
 }
 
-const struct berth_assignment *berth_view_owner(const struct berth_view *view,
-						const struct berth_device *dev)
+const struct berth_assignment *berth_out_view_owner(const struct berth_out_view *view,
+						    const struct berth_device *dev)
 {
 	for (size_t i = 0; i < view->owners.nr; i++) {
 		const struct berth_assignment *a = &view->owners.items[i];
@@ -66,9 +67,9 @@ const struct berth_assignment *berth_view_owner(const struct berth_view *view,
 	return NULL;
 }
 
-const char *berth_view_state(const struct berth_view *view, const struct berth_device *dev)
+const char *berth_out_view_state(const struct berth_out_view *view, const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	struct berth_busy_look look;
 
 	if (a && berth_busy_look_at(view->host, a->id, &look) && look.stuck)
@@ -80,7 +81,7 @@ const char *berth_view_state(const struct berth_view *view, const struct berth_d
 	return *dev->driver ? "host" : "none";
 }
 
-const struct berth_out_col berth_view_cols[] = {
+const struct berth_out_col berth_out_view_cols[] = {
 	{ "bdf", NULL, BERTH_OUT_STRING, 0 },
 	{ "path", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "class", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
@@ -97,7 +98,7 @@ const struct berth_out_col berth_view_cols[] = {
 	{ "class_name", "KIND", BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "isolation_reason", "REASON", BERTH_OUT_STRING, BERTH_OUT_EXTRA | BERTH_OUT_WRAP },
 };
-const size_t berth_view_nr_cols = BERTH_ARRAY_SIZE(berth_view_cols);
+const size_t berth_out_view_nr_cols = BERTH_ARRAY_SIZE(berth_out_view_cols);
 
 /* "" is an absent fact */
 static void set_text(struct berth_out_row *row, const char *key, const char *text)
@@ -105,10 +106,10 @@ static void set_text(struct berth_out_row *row, const char *key, const char *tex
 	berth_out_str(row, key, *text ? text : NULL);
 }
 
-void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view,
-			const struct berth_device *dev)
+void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_view *view,
+			    const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 
 	berth_out_str(row, "bdf", BERTH_BDF_STR(dev->bdf));
 	berth_out_str(row, "path", dev->path);
@@ -123,13 +124,13 @@ void berth_view_set_row(struct berth_out_row *row, const struct berth_view *view
 	set_text(row, "reset", dev->reset_methods);
 	if (dev->numa_node >= 0)
 		berth_out_num(row, "numa_node", dev->numa_node);
-	berth_out_str(row, "state", berth_view_state(view, dev));
+	berth_out_str(row, "state", berth_out_view_state(view, dev));
 	berth_out_str(row, "owner", a ? a->vm : NULL);
 	set_text(row, "class_name", dev->class_name);
 	berth_out_str(row, "isolation_reason", dev->isolation_reason);
 }
 
-void berth_view_json_text(json_t *object, const char *key, const char *text)
+void berth_out_view_json_text(json_t *object, const char *key, const char *text)
 {
 	BERTH_CLEANUP(berth_freep)
 	char *printable = text && *text ? berth_out_printable(text) : NULL;
@@ -137,7 +138,7 @@ void berth_view_json_text(json_t *object, const char *key, const char *text)
 	json_object_set_new(object, key, berth_json_text(printable));
 }
 
-void berth_view_json_tri(json_t *object, const char *key, enum berth_tri value)
+void berth_out_view_json_tri(json_t *object, const char *key, enum berth_tri value)
 {
 	json_object_set_new(object, key,
 			    value == BERTH_UNKNOWN ? json_null() :
@@ -149,30 +150,30 @@ static void set_number_or_null(json_t *object, const char *key, int value)
 	json_object_set_new(object, key, value >= 0 ? json_integer(value) : json_null());
 }
 
-json_t *berth_view_json(const struct berth_view *view, const struct berth_device *dev)
+json_t *berth_out_view_json(const struct berth_out_view *view, const struct berth_device *dev)
 {
-	const struct berth_assignment *a = berth_view_owner(view, dev);
+	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	json_t *o = json_object();
 
-	berth_view_json_text(o, "bdf", BERTH_BDF_STR(dev->bdf));
-	berth_view_json_text(o, "path", dev->path);
+	berth_out_view_json_text(o, "bdf", BERTH_BDF_STR(dev->bdf));
+	berth_out_view_json_text(o, "path", dev->path);
 	json_object_set_new(o, "class", json_sprintf("%06x", dev->class));
 	json_object_set_new(o, "vendor_id", json_sprintf("%04x", dev->vendor_id));
 	json_object_set_new(o, "device_id", json_sprintf("%04x", dev->device_id));
-	berth_view_json_text(o, "name", dev->name);
-	berth_view_json_text(o, "driver", dev->driver);
+	berth_out_view_json_text(o, "name", dev->name);
+	berth_out_view_json_text(o, "driver", dev->driver);
 	set_number_or_null(o, "iommu_group", dev->iommu_group);
-	berth_view_json_text(o, "isolation", berth_isolation_name(dev->isolation));
-	berth_view_json_text(o, "reset", dev->reset_methods);
+	berth_out_view_json_text(o, "isolation", berth_isolation_name(dev->isolation));
+	berth_out_view_json_text(o, "reset", dev->reset_methods);
 	set_number_or_null(o, "numa_node", dev->numa_node);
-	berth_view_json_text(o, "state", berth_view_state(view, dev));
-	berth_view_json_text(o, "owner", a ? a->vm : NULL);
-	berth_view_json_text(o, "class_name", dev->class_name);
-	berth_view_json_text(o, "isolation_reason", dev->isolation_reason);
+	berth_out_view_json_text(o, "state", berth_out_view_state(view, dev));
+	berth_out_view_json_text(o, "owner", a ? a->vm : NULL);
+	berth_out_view_json_text(o, "class_name", dev->class_name);
+	berth_out_view_json_text(o, "isolation_reason", dev->isolation_reason);
 	return o;
 }
 
-void berth_view_notes(const struct berth_view *view, const char *verb)
+void berth_out_view_notes(const struct berth_out_view *view, const char *verb)
 {
 	bool any_group = false, any_unknown = false;
 

@@ -67,7 +67,7 @@ static void add_pair(struct berth_out *out, const struct end *from, const struct
 	berth_out_str(row, "reason", reason);
 }
 
-int berth_topology_p2p(const struct berth_view *view, char *const *names, bool json,
+int berth_topology_p2p(const struct berth_out_view *view, char *const *names, bool json,
 		       struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;

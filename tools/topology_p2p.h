@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct berth_err;
-struct berth_view;
+struct berth_out_view;
 
 /**
  * berth_topology_p2p() - print for each ordered pair of devices which way requests take
@@ -16,7 +16,7 @@ struct berth_view;
  *
  * Return: 0; -EINVAL malformed BDF; -ENODEV no such device; -errno.
  */
-int berth_topology_p2p(const struct berth_view *view, char *const *names, bool json,
+int berth_topology_p2p(const struct berth_out_view *view, char *const *names, bool json,
 		       struct berth_err *err);
 
 #endif
