@@ -56,7 +56,7 @@ else
     stage "kill sweep, one place in 20" tally_one env KILL_STEP=20 make --no-print-directory -j"$jobs" check-kill
     stage "races" build races
     stage "lab kernel" lab_kernel
-    stage "lab tests" build check-lab
+    stage "lab tests" build check-lab WERROR=1 # as above, or all would be built again
 fi
 awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 }' "$BERTH_TALLY" || failed=1
 exit $failed
