@@ -196,8 +196,8 @@ fuzz-merge: ## add to tests/fuzz/corpus what the last run has found and reaches 
 
 # --- coverage: unit tests and the fuzzers' kept inputs; these files must be covered branch by branch ---
 COVERED := src/vmm/msix.c src/vfio/config.c src/vfio/config_table.c
-# Of the library: not the tests of tools/, nor of the sandbox, which lets nobody write a profile.
-COV_TESTS := $(filter-out %/test_sandbox $(foreach t,$(TESTS),$(if $(OBJ_$(notdir $(t))),$(t))),$(TESTS))
+# Of the library: not the tests of tools/ and of the program, nor of the sandbox, which lets nobody write a profile.
+COV_TESTS := $(filter-out %/test_sandbox %/test_hostile $(foreach t,$(TESTS),$(if $(OBJ_$(notdir $(t))),$(t))),$(TESTS))
 coverage-run: $(COV_TESTS) fuzz-build
 	@tests/coverage.sh $(B) $(COVERED) -- $(COV_TESTS) $(addprefix $(B)/fuzz/,$(FUZZERS))
 
