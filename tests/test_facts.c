@@ -153,6 +153,97 @@ static void says_what_the_host_does_with_a_device(void **state)
 	assert_int_equal(about(f, "0000:02:00.0")->default_route, BERTH_NO);
 }
 
+static const struct berth_facts *look_again(struct fixture *f, const char *bdf)
+{
+	berth_fact_sheet_free(f->sheet);
+	f->sheet = NULL;
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, NULL), 0);
+	return about(f, bdf);
+}
+
+/* An address that the host has set, or drawn, says nothing about the card. */
+static void a_burnt_in_address_is_a_serial_number_while_there_is_an_interface(void **state)
+{
+	static const struct {
+		const char *type, *address, *want;
+	} rows[] = {
+		{ "0\n", "02:00:5e:00:53:01\n", "02:00:5e:00:53:01" },
+		{ "1\n", "02:00:5e:00:53:01\n", NULL },
+		{ "3\n", "02:00:5e:00:53:01\n", NULL },
+		{ "0\n", "00:00:00:00:00:00\n", NULL },
+		{ "0\n", "80:00:02:08:fe:80:00:00:00:00:00:00\n", NULL },
+	};
+	struct fixture *f = *state;
+
+	assert_null(about(f, PF)->serial_mac);
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		const char *mac;
+
+		fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/net/eth1/addr_assign_type",
+			       "%s", rows[i].type);
+		fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/net/eth1/address", "%s",
+			       rows[i].address);
+		mac = look_again(f, PF)->serial_mac;
+		if (rows[i].want ? !mac || strcmp(mac, rows[i].want) != 0 : !!mac)
+			fail_msg("row %zu: %s", i, mac ? mac : "unknown");
+	}
+}
+
+static void a_vf_has_no_address_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:01:10.2/net/eth2/dev_port", "0\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:01:10.2/net/eth2/addr_assign_type",
+		       "0\n");
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:01:10.2/net/eth2/address",
+		       "02:00:5e:00:53:02\n");
+	assert_string_equal(look_again(f, "0000:01:10.2")->mac, "02:00:5e:00:53:02");
+	assert_null(about(f, "0000:01:10.2")->serial_mac);
+}
+
+static void an_nvme_serial_number_is_known_while_its_driver_has_it(void **state)
+{
+	static const char at[] = "0000:02:00.0";
+	struct fixture *f = *state;
+
+	assert_null(about(f, at)->serial_nvme);
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme/nvme3/serial",
+		       "S4EW NX0M           \n");
+	assert_string_equal(look_again(f, at)->serial_nvme, "S4EW NX0M");
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme/nvme3/serial",
+		       "                    \n");
+	assert_null(look_again(f, at)->serial_nvme);
+	fake_host_remove(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme");
+	assert_null(look_again(f, at)->serial_nvme);
+}
+
+static void a_device_without_a_serial_number_is_asked_for_its_vpd(void **state)
+{
+	/* VPD-R with SN "A7" and RV, whose byte makes the sum zero; the end */
+	static const uint8_t vpd[] = { 0x90, 9, 0, 'S', 'N', 2, 'A', '7', 'R', 'V', 1, 0xa3, 0x78 };
+	struct fixture *f = *state;
+	struct berth_device *dev = NULL;
+	char path[160];
+	FILE *file;
+
+	fake_host_file(f->fake, "sys/bus/pci/devices/" PF "/vpd", "%s", "");
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/" PF "/vpd", f->fake->root);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(vpd, sizeof(vpd), 1, file), 1);
+	assert_int_equal(fclose(file), 0);
+	assert_string_equal(look_again(f, PF)->serial_vpd, "A7");
+	for (size_t i = 0; i < f->inv->nr; i++) {
+		if (strcmp(f->sheet->items[i].bdf, PF) == 0)
+			dev = &f->inv->devices[i];
+	}
+	assert_non_null(dev);
+	dev->caps.has_serial = true;
+	assert_non_null(look_again(f, PF)->serial);
+	assert_null(about(f, PF)->serial_vpd);
+}
+
 #define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int main(void)
@@ -160,6 +251,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_host(says_of_a_device_what_the_inventory_knows),
 		with_host(says_what_the_host_does_with_a_device),
+		with_host(a_burnt_in_address_is_a_serial_number_while_there_is_an_interface),
+		with_host(a_vf_has_no_address_of_its_own),
+		with_host(an_nvme_serial_number_is_known_while_its_driver_has_it),
+		with_host(a_device_without_a_serial_number_is_asked_for_its_vpd),
 		with_host(a_vf_points_to_its_pf),
 		with_host(what_is_not_known_is_said_to_be_unknown),
 	};

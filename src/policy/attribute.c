@@ -85,6 +85,21 @@ static void get_serial(const struct berth_facts *f, struct berth_fact *ret)
 	set_text(ret, f->serial);
 }
 
+static void get_serial_vpd(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_text(ret, f->serial_vpd);
+}
+
+static void get_serial_nvme(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_text(ret, f->serial_nvme);
+}
+
+static void get_serial_mac(const struct berth_facts *f, struct berth_fact *ret)
+{
+	set_text(ret, f->serial_mac);
+}
+
 static void get_driver(const struct berth_facts *f, struct berth_fact *ret)
 {
 	set_word(ret, f->driver);
@@ -288,6 +303,9 @@ static const struct berth_attribute attributes[] = {
 	{ "pci.is_vf", BERTH_ATTR_BOOL, false, get_is_vf },
 	{ "pci.vf_index", BERTH_ATTR_NUMBER, false, get_vf_index },
 	{ "serial", BERTH_ATTR_TEXT, false, get_serial },
+	{ "serial.vpd", BERTH_ATTR_TEXT, false, get_serial_vpd },
+	{ "serial.nvme", BERTH_ATTR_TEXT, false, get_serial_nvme },
+	{ "serial.mac", BERTH_ATTR_LOWER, false, get_serial_mac },
 	{ "driver", BERTH_ATTR_TEXT, false, get_driver },
 	{ "group.key", BERTH_ATTR_TEXT, false, get_group },
 	{ "group.size", BERTH_ATTR_NUMBER, false, get_group_size },

@@ -22,8 +22,12 @@ struct berth_facts {
 	int32_t vendor, device; /* 16 bits each, or BERTH_FACT_UNKNOWN; here and below */
 	int32_t subsystem_vendor, subsystem_device;
 	const char *driver; /* bound now; "" for none, NULL for unknown */
-	const char *serial; /* PCIe device serial number or another that sticks to the hardware */
-	const char *group_key; /* NULL: in no IOMMU group */
+	const char *serial; /* PCIe device serial number (DSN), or NULL */
+	/* what else sticks to the hardware; NULL: not known, which the driver it has now may be the reason for */
+	const char *serial_vpd;	 /* of its vital product data; only looked for without @serial */
+	const char *serial_nvme; /* of an NVMe controller, while the nvme driver has it */
+	const char *serial_mac;	 /* the address burnt into a NIC, while it has an interface */
+	const char *group_key;	 /* NULL: in no IOMMU group */
 	const char
 		*isolation; /* "isolated", "multifunction", "shared", "acs-override", "no-iommu" */
 	const char *
