@@ -26,6 +26,7 @@ static const struct berth_facts *host(void)
 					     .device = (int32_t)i,
 					     .class = i < PF ? 0x030000 : 0x020000,
 					     .numa_node = BERTH_FACT_UNKNOWN,
+					     .serial = i == SOUND ? "s-1" : NULL,
 					     .is_vf = i > PF,
 					     .vf_index = i > PF ? (int32_t)(i - VF0) :
 								  BERTH_FACT_UNKNOWN,
@@ -62,7 +63,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What is wrong with { "version": 1, NAMES, @body }; the time is 1000. */
+/* What is wrong with { "version": 1, NAMES, @body }, without NAMES when @body has devices; the time is 1000. */
 static void find(struct fixture *f, const char *body)
 {
 	static const char names[] =
@@ -75,8 +76,9 @@ static void find(struct fixture *f, const char *body)
 	char path[512], *text;
 	const char *paths[1];
 
-	assert_true(asprintf(&text, "{ \"version\": 1, %s%s%s }", names, *body ? ", " : "", body) >
-		    0);
+	assert_true(asprintf(&text, "{ \"version\": 1, %s%s%s }",
+			     strstr(body, "\"devices\"") ? "" : names,
+			     *body && !strstr(body, "\"devices\"") ? ", " : "", body) > 0);
 	tmp_text(f->dir, "p", text);
 	free(text);
 	paths[0] = tmp_path(f->dir, "p", path, sizeof(path));
@@ -259,6 +261,24 @@ static void a_rule_behind_heavier_ones_never_decides(void **state)
 	EXPECT_NONE(f);
 }
 
+static void a_device_whose_serial_number_is_elsewhere_has_moved(void **state)
+{
+	struct fixture *f = *state;
+
+	find(f, "\"devices\": [ { \"name\": \"card\", \"match\": { \"pci.path\": \"PC00/09.0\" },"
+		" \"expect\": { \"serial\": \"s-1\" } } ]");
+	EXPECT(f, BERTH_CONFLICT_MOVED);
+	assert_int_equal(f->found.items[0].device, SOUND);
+	assert_false(berth_conflict_is_error(f->found.items[0].code));
+	assert_string_equal(berth_conflict_name(f->found.items[0].code), "MOVED");
+	assert_non_null(strstr(f->found.items[0].text,
+			       ":1:30: /devices/0: device \"card\" has moved from PC00/09.0 to "
+			       "another place (0000:01:00.1, serial s-1); nothing follows it"));
+	find(f, "\"devices\": [ { \"name\": \"card\", \"match\": { \"pci.bdf\": \"01:00.1\" },"
+		" \"expect\": { \"serial\": \"s-1\" } } ]");
+	EXPECT_NONE(f);
+}
+
 static void errors_come_first(void **state)
 {
 	struct fixture *f = *state;
@@ -282,6 +302,7 @@ int main(void)
 		CONFLICT_TEST(what_may_be_meant_otherwise_is_a_warning),
 		CONFLICT_TEST(what_is_protected_should_not_be_given),
 		CONFLICT_TEST(a_rule_behind_heavier_ones_never_decides),
+		CONFLICT_TEST(a_device_whose_serial_number_is_elsewhere_has_moved),
 		CONFLICT_TEST(errors_come_first),
 	};
 

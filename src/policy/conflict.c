@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "policy/decide.h"
+#include "policy/moved.h"
 #include "policy/vote.h"
 
 #define SAMPLE_MAX 160 /* of a VM's name made from a pattern */
@@ -26,6 +27,7 @@ static const struct {
 	[BERTH_CONFLICT_SHADOWED] = { "SHADOWED", false },
 	[BERTH_CONFLICT_FITS_NOTHING] = { "FITS_NOTHING", false },
 	[BERTH_CONFLICT_PROTECTED] = { "PROTECTED", false },
+	[BERTH_CONFLICT_MOVED] = { "MOVED", false },
 	[BERTH_CONFLICT_LARGE_QUOTA] = { "LARGE_QUOTA", false },
 };
 
@@ -545,6 +547,27 @@ static void find_about_devices(struct search *s)
 	free(rules);
 }
 
+static void find_moved(struct search *s)
+{
+	for (size_t i = 0; i < s->p->nr_devices; i++) {
+		const struct berth_group_entry *entry = &s->p->devices[i];
+		const struct berth_facts *now;
+		struct berth_moved moved;
+
+		berth_moved_find(entry, s->w->facts, s->w->nr, &moved);
+		if (!moved.nr)
+			continue;
+		now = &s->w->facts[moved.now];
+		report(s, BERTH_CONFLICT_MOVED, &entry->origin, NULL, (uint32_t)moved.now,
+		       "device \"%s\" has moved%s%s to %s (%s, %s %s)%s; nothing follows it by "
+		       "itself: if this is meant, write so into its match",
+		       entry->name, moved.was ? " from " : "", moved.was ? moved.was : "",
+		       now->path ? now->path : "another place", now->bdf ? now->bdf : "no address",
+		       moved.attribute, moved.serial,
+		       moved.nr > 1 ? ", or to others with the same" : "");
+	}
+}
+
 /* --- tenants --- */
 
 static void try_tenants(struct search *s, const char *vm)
@@ -601,6 +624,7 @@ int berth_conflicts_find(struct berth_world *world, struct berth_conflicts *ret,
 			find_over_reserved(&s, i);
 	}
 	find_about_devices(&s);
+	find_moved(&s);
 	for (uint32_t i = 0; i < s.p->nr_rules && s.r == 0; i++)
 		find_shadow(&s, i);
 	find_idle(&s);

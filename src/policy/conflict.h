@@ -21,7 +21,8 @@ enum berth_conflict_code {
 	BERTH_CONFLICT_SHADOWED,     /* "SHADOWED" warning: heavier rules always decide instead */
 	BERTH_CONFLICT_FITS_NOTHING, /* "FITS_NOTHING" warning: no device of this host fits */
 	BERTH_CONFLICT_PROTECTED,    /* "PROTECTED" warning: a rule gives what is protected */
-	BERTH_CONFLICT_LARGE_QUOTA,  /* "LARGE_QUOTA" warning: it allows more than there is */
+	BERTH_CONFLICT_MOVED, /* "MOVED" warning: the serial number of a device is elsewhere */
+	BERTH_CONFLICT_LARGE_QUOTA, /* "LARGE_QUOTA" warning: it allows more than there is */
 };
 
 const char *berth_conflict_name(enum berth_conflict_code code);
