@@ -23,6 +23,8 @@ src/manager/lock.c make_dir folder of the lock: made again by whoever comes next
 src/base/sysfs.c put_note in the child of write_attribute, which has them; a note of no meaning but to waiting
 src/manager/busy.c open_mark an empty file to be locked: made again by whoever comes next
 src/manager/busy.c berth_busy_forget the file of an assignment that has ended; ids never come again
+src/policy/repin.c take_place a policy file of the administrator: one rename, the old text or the new, and no verb builds on it
+src/policy/repin.c replace the file that take_place renames: under a name that no reader of the folder looks at
 src/manager/lock.c berth_lock_take a pid for one sentence, of no meaning to the program
 '
 

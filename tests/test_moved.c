@@ -56,6 +56,8 @@ static void a_device_has_moved_when_its_serial_number_is_elsewhere(void **state)
 		/* at home */
 		{ MATCH(PATH("PC00/01.0/00.0")) EXPECT(SERIAL("one")), NOT_MOVED },
 		{ MATCH(SERIAL("one")), NOT_MOVED },
+		/* at home, and another function of the card before it */
+		{ MATCH("\"pci.bdf\": \"03:00.1\"") EXPECT(SERIAL("nic")), NOT_MOVED },
 		/* another card in the slot, or none */
 		{ MATCH(PATH("PC00/02.0/00.0")) EXPECT(SERIAL("one")), 1, "0000:01:00.0",
 		  "PC00/02.0/00.0" },

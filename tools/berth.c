@@ -31,6 +31,7 @@ static const struct berth_cmd *const commands[] = {
 	&berth_cmd_run,
 	&berth_cmd_vm,
 	&berth_cmd_policy,
+	&berth_cmd_repin,
 	&berth_cmd_sriov,
 	&berth_cmd_bind,
 	&berth_cmd_unbind,

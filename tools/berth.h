@@ -43,6 +43,7 @@ extern const struct berth_cmd
 	berth_cmd_run,
 	berth_cmd_vm,
 	berth_cmd_policy,
+	berth_cmd_repin,
 	berth_cmd_sriov,
 	berth_cmd_bind,
 	berth_cmd_unbind,

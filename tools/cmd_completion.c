@@ -30,6 +30,8 @@ static const char script[] =
 	"        choice=verify\n"
 	"    elif [ \"$verb\" = completion ]; then\n"
 	"        choice=bash\n"
+	"    elif [ \"$verb\" = repin ] && [ \"${cur:0:1}\" != - ]; then\n"
+	"        choice=$(berth policy show 2>/dev/null | sed -n 's/^device  *\\([^ ]*\\) .*/\\1/p')\n"
 	"    elif [ \"${cur:0:1}\" = - ]; then\n"
 	"        choice=$(berth help \"$verb\" 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u)\n"
 	"    else\n"

@@ -65,6 +65,11 @@ void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 	*ret_column = node->column;
 }
 
+size_t berth_json_offset(const struct berth_json_at *at)
+{
+	return node_of(at)->at;
+}
+
 void berth_json_places(const struct berth_json_at *array, struct berth_json_place *ret)
 {
 	const struct berth_json_node *nodes = array->doc->nodes, *node = node_of(array);

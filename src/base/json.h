@@ -91,6 +91,9 @@ struct berth_json_at berth_json_element(const struct berth_json_at *at, size_t i
 void berth_json_where(const struct berth_json_at *at, unsigned int *ret_line,
 		      unsigned int *ret_column);
 
+/* The first byte of a value in its document's text. */
+size_t berth_json_offset(const struct berth_json_at *at);
+
 struct berth_json_place {
 	unsigned int line, column;
 };

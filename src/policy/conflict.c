@@ -560,7 +560,7 @@ static void find_moved(struct search *s)
 		now = &s->w->facts[moved.now];
 		report(s, BERTH_CONFLICT_MOVED, &entry->origin, NULL, (uint32_t)moved.now,
 		       "device \"%s\" has moved%s%s to %s (%s, %s %s)%s; nothing follows it by "
-		       "itself: if this is meant, write so into its match",
+		       "itself: if this is meant, write so into its match (berth repin)",
 		       entry->name, moved.was ? " from " : "", moved.was ? moved.was : "",
 		       now->path ? now->path : "another place", now->bdf ? now->bdf : "no address",
 		       moved.attribute, moved.serial,

@@ -177,5 +177,35 @@ expect "explain without anything" 2 "" "explain needs a device" policy explain
 expect "two devices" 2 "" "'b' is one argument too many" policy explain a b
 expect "a VM that cannot be" 2 "" "'@bind' is not the name of a VM" policy explain --vm @bind
 
+# a card that sits in another slot than the policy says, recognized by its burnt-in address
+rm -rf "$tmp/etc/policy.d" "$tmp/lib/policy.d" "$tmp/run/policy.d" "$tmp/run/claims.d"
+mkdir -p "$tmp/etc/policy.d" "$tmp/root/sys/bus/pci/devices/0000:02:00.0/net/eth7"
+echo 02:00:5e:00:53:77 >"$tmp/root/sys/bus/pci/devices/0000:02:00.0/net/eth7/address"
+echo 0 >"$tmp/root/sys/bus/pci/devices/0000:02:00.0/net/eth7/addr_assign_type"
+echo 0 >"$tmp/root/sys/bus/pci/devices/0000:02:00.0/net/eth7/dev_port"
+cat >"$tmp/etc/policy.d/10-a.json" <<'END'
+{ "version": 1,
+  "devices": [ { "name": "nic", "match": { "pci.path": "PCI0/09.0/00.0" },
+                 "expect": { "serial.mac": "02:00:5e:00:53:77" } },
+               { "name": "card", "match": { "pci.path": "PCI0/09.0/00.0" } } ] }
+END
+moved='10-a.json:2:16: /devices/0: device "nic" has moved from PCI0/09.0/00.0 to .*02.*(0000:02:00.0, serial.mac 02:00:5e:00:53:77); nothing follows'
+expect "a device that has moved is reported" 0 "^ok: 1 file, 2 devices" "warning: MOVED: .*$moved" policy check
+expect "also as JSON" 0 '"code": *"MOVED"' "" policy check --json
+json_ok "which is JSON"
+cp "$tmp/etc/policy.d/10-a.json" "$tmp/before"
+expect "repin --dry-run prints the change" 0 '10-a.json:2:56: /devices/0/match/pci.path$' "" repin nic --dry-run
+if cmp -s "$tmp/before" "$tmp/etc/policy.d/10-a.json"; then ok "and writes nothing"; else not_ok "and writes nothing"; fi
+expect "a device without a serial number is not repinned" 3 "" "asks for no serial number" repin card
+expect "nor one that is not there" 1 "" "there is no device \"nik\" in the policy" repin nik
+expect "repin writes the change" 0 '^+ "pci' "" repin nic
+new=$(sed -n 's/^+ "\(.*\)"$/\1/p' "$tmp/out")
+sed "2s,PCI0/09.0/00.0,$new," "$tmp/before" >"$tmp/wanted"
+if cmp -s "$tmp/wanted" "$tmp/etc/policy.d/10-a.json"; then ok "and nothing else"; else not_ok "and nothing else"; fi
+"$BERTH_BUILD/berth" policy check >"$tmp/out" 2>"$tmp/err"
+if grep -q MOVED "$tmp/err"; then not_ok "then the device is where policy says"; else ok "then the device is where policy says"; fi
+expect "and there is nothing to repin" 3 "" "has not moved" repin nic
+expect "repin without a name" 2 "" "one name of a device" repin
+
 echo "$pass passed, $fail failed, 0 skipped"
 [ $fail -eq 0 ]
