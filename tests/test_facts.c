@@ -214,6 +214,9 @@ static void an_nvme_serial_number_is_known_while_its_driver_has_it(void **state)
 	fake_host_file(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme/nvme3/serial",
 		       "                    \n");
 	assert_null(look_again(f, at)->serial_nvme);
+	fake_host_file(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme/nvme3/serial",
+		       "S4\x1b[2J\n");
+	assert_null(look_again(f, at)->serial_nvme);
 	fake_host_remove(f->fake, "sys/bus/pci/devices/0000:02:00.0/nvme");
 	assert_null(look_again(f, at)->serial_nvme);
 }

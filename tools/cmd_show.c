@@ -17,6 +17,7 @@
 #include "tools/out.h"
 #include "tools/out_check.h"
 #include "tools/out_view.h"
+#include "vfio/serials.h"
 
 static const char help[] =
 	"Usage: berth show DEV [--json]\n\n"
@@ -124,6 +125,20 @@ static void show_caps(const struct berth_caps *c)
 		line("serial", "%s", serial);
 }
 
+/* As policy reads them. */
+static void show_serials(const struct berth_host *host, const struct berth_device *dev)
+{
+	struct berth_serials serials;
+
+	berth_serials_read(&serials, host, dev);
+	if (*serials.vpd)
+		line("serial.vpd", "%s", serials.vpd);
+	if (*serials.nvme)
+		line("serial.nvme", "%s", serials.nvme);
+	if (*serials.mac)
+		line("serial.mac", "%s", serials.mac);
+}
+
 static void show_sriov(const struct berth_device *dev)
 {
 	if (dev->is_vf)
@@ -215,6 +230,7 @@ static int print_text(const struct facts *f)
 	printf("%s  %s\n", BERTH_BDF_STR(f->dev->bdf), name ? name : "");
 	show_place(f);
 	show_caps(&f->dev->caps);
+	show_serials(f->host, f->dev);
 	show_bars(f->dev);
 	show_sriov(f->dev);
 	show_obstacles(f);
@@ -278,6 +294,17 @@ static void add_caps_json(json_t *o, const struct berth_caps *c)
 	set_vectors(o, "link_width_max", c->link_width_max ? BERTH_YES : BERTH_UNKNOWN,
 		    c->link_width_max);
 	berth_out_view_json_text(o, "serial", berth_caps_serial(c, serial));
+}
+
+static void add_serials_json(json_t *o, const struct berth_host *host,
+			     const struct berth_device *dev)
+{
+	struct berth_serials s;
+
+	berth_serials_read(&s, host, dev);
+	berth_out_view_json_text(o, "serial_vpd", *s.vpd ? s.vpd : NULL);
+	berth_out_view_json_text(o, "serial_nvme", *s.nvme ? s.nvme : NULL);
+	berth_out_view_json_text(o, "serial_mac", *s.mac ? s.mac : NULL);
 }
 
 static void add_sriov_json(json_t *o, const struct berth_device *dev)
@@ -396,6 +423,7 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "bars", bars_json(dev));
 	json_object_set_new(o, "rom_size", json_integer((json_int_t)dev->rom_size));
 	add_caps_json(o, &dev->caps);
+	add_serials_json(o, f->host, dev);
 	add_sriov_json(o, dev);
 	json_object_set_new(o, "group_members", group_members_json(f));
 	json_object_set_new(o, "in_use", inuse_json(f));

@@ -14,18 +14,12 @@
 #include "vfio/inuse.h"
 #include "vfio/inventory.h"
 #include "vfio/netdev.h"
-#include "vfio/vpd.h"
-
-#define MAC_LEN 17 /* of "02:00:5e:00:53:01"; other links have other addresses */
-#define NVME_LEN                                                                                   \
-	64 /* room for a serial number: 20 characters (NVMe Base 2.0, Identify Controller) */
-#define NET_ADDR_PERM 0 /* linux/netdevice.h: the address is the one burnt in */
+#include "vfio/serials.h"
 
 struct berth_fact_text {
 	char bdf[BERTH_BDF_LEN];
 	char serial[BERTH_SERIAL_LEN];
-	char serial_vpd[BERTH_VPD_SERIAL_LEN];
-	char serial_nvme[NVME_LEN], serial_mac[MAC_LEN + 1];
+	struct berth_serials serials;
 	char netdev[IFNAMSIZ];
 	char mac[24], slot[64], label[128];
 	char *group_key; /* owned, NULL when in no group */
@@ -137,48 +131,16 @@ static void fill_use(const struct berth_host *host, const struct berth_inuse *in
 	}
 }
 
-/* The burnt-in address; the host may have given the interface another, and a VF has none of its own. */
-static const char *permanent_mac(const struct berth_host *host, const struct berth_facts *facts,
-				 char buf[static MAC_LEN + 1])
-{
-	uint64_t assigned;
-
-	if (!facts->mac || facts->is_vf || strlen(facts->mac) != MAC_LEN ||
-	    strcmp(facts->mac, "00:00:00:00:00:00") == 0 ||
-	    berth_sysfs_read_u64(host, &assigned, "bus/pci/devices/%s/net/%s/addr_assign_type",
-				 facts->bdf, facts->netdev) < 0 ||
-	    assigned != NET_ADDR_PERM)
-		return NULL;
-	memcpy(buf, facts->mac, MAC_LEN + 1);
-	return buf;
-}
-
-/* The serial number as the nvme driver has it, without the blanks that fill its field. */
-static const char *nvme_serial(const struct berth_host *host, const char *bdf,
-			       char buf[static NVME_LEN])
-{
-	char **names = NULL;
-	int len = 0;
-
-	if (berth_sysfs_list(host, &names, NULL, "bus/pci/devices/%s/nvme", bdf) < 0)
-		return NULL;
-	if (names[0])
-		len = berth_sysfs_read(host, buf, NVME_LEN, "bus/pci/devices/%s/nvme/%s/serial",
-				       bdf, names[0]);
-	free(names);
-	while (len > 0 && buf[len - 1] == ' ')
-		buf[--len] = '\0';
-	return len > 0 ? buf : NULL;
-}
-
+/* Empty texts are not known. */
 static void fill_serials(const struct berth_host *host, const struct berth_device *dev,
 			 struct berth_facts *facts, struct berth_fact_text *text)
 {
-	facts->serial_mac = permanent_mac(host, facts, text->serial_mac);
-	facts->serial_nvme = nvme_serial(host, facts->bdf, text->serial_nvme);
-	/* VPD is slow to read */
-	if (!facts->serial && berth_vpd_read_serial(host, dev->bdf, text->serial_vpd) == 0)
-		facts->serial_vpd = text->serial_vpd;
+	struct berth_serials *s = &text->serials;
+
+	berth_serials_read(s, host, dev);
+	facts->serial_vpd = *s->vpd ? s->vpd : NULL;
+	facts->serial_nvme = *s->nvme ? s->nvme : NULL;
+	facts->serial_mac = *s->mac ? s->mac : NULL;
 }
 
 static int fill(const struct berth_inventory *inv, const struct berth_device *dev,

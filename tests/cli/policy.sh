@@ -189,6 +189,8 @@ cat >"$tmp/etc/policy.d/10-a.json" <<'END'
                  "expect": { "serial.mac": "02:00:5e:00:53:77" } },
                { "name": "card", "match": { "pci.path": "PCI0/09.0/00.0" } } ] }
 END
+expect "show prints it as policy reads it" 0 "^ *serial.mac  *02:00:5e:00:53:77" "" show 02:00.0
+expect "also as JSON" 0 '"serial_mac": *"02:00:5e:00:53:77"' "" show 02:00.0 --json
 moved='10-a.json:2:16: /devices/0: device "nic" has moved from PCI0/09.0/00.0 to .*02.*(0000:02:00.0, serial.mac 02:00:5e:00:53:77); nothing follows'
 expect "a device that has moved is reported" 0 "^ok: 1 file, 2 devices" "warning: MOVED: .*$moved" policy check
 expect "also as JSON" 0 '"code": *"MOVED"' "" policy check --json
