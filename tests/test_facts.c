@@ -59,7 +59,7 @@ static int set_up(void **state)
 	fake_host_link(f->fake, "sys/bus/pci/devices/0000:01:10.2/physfn", "../" PF);
 	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
 	assert_int_equal(berth_inventory_read(&f->inv, f->host, NULL), 0);
-	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, NULL), 0);
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, true, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -147,7 +147,7 @@ static void says_what_the_host_does_with_a_device(void **state)
 		       "eth1 00000000 0100A8C0 0003 0 0 0 00000000 0 0 0\n");
 	fake_host_link(f->fake, "sys/class/net/eth1", "../../bus/pci/devices/" PF "/net/eth1");
 	berth_fact_sheet_free(f->sheet);
-	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, NULL), 0);
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, true, NULL), 0);
 	assert_int_equal(about(f, PF)->default_route, BERTH_YES);
 	assert_int_equal(about(f, PF)->block_in_use, BERTH_NO);
 	assert_int_equal(about(f, "0000:02:00.0")->default_route, BERTH_NO);
@@ -157,7 +157,7 @@ static const struct berth_facts *look_again(struct fixture *f, const char *bdf)
 {
 	berth_fact_sheet_free(f->sheet);
 	f->sheet = NULL;
-	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, NULL), 0);
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, true, NULL), 0);
 	return about(f, bdf);
 }
 
@@ -242,6 +242,9 @@ static void a_device_without_a_serial_number_is_asked_for_its_vpd(void **state)
 			dev = &f->inv->devices[i];
 	}
 	assert_non_null(dev);
+	berth_fact_sheet_free(f->sheet);
+	assert_int_equal(berth_facts_build(&f->sheet, f->host, f->inv, false, NULL), 0);
+	assert_null(about(f, PF)->serial_vpd); /* nobody asked */
 	dev->caps.has_serial = true;
 	assert_non_null(look_again(f, PF)->serial);
 	assert_null(about(f, PF)->serial_vpd);

@@ -246,11 +246,38 @@ static void a_device_that_is_not_the_one_expected_is_left_alone(void **state)
 	assert_int_equal(berth_policy_net(f->policy, &host()[GPU], &net, NULL), BERTH_REFUSED);
 }
 
+static void a_policy_knows_what_it_asks_for_wherever_it_does(void **state)
+{
+	static const char *const asks[] = {
+		"\"devices\": [ { \"name\": \"d\", \"match\": { \"serial.vpd\": \"A7\" } } ]",
+		"\"devices\": [ { \"name\": \"d\", \"match\": { \"pci.vf_index\": 1 }, "
+		"\"expect\": { \"not\": { \"serial.vpd\": \"A7\" } } } ]",
+		"\"classes\": [ { \"name\": \"c\", \"match\": { \"serial.vpd\": \"A*\" } } ]",
+		"\"protect\": [ { \"name\": \"p\", \"match\": { \"serial.vpd\": \"A7\" } } ]",
+		"\"rules\": [ { \"effect\": \"deny\", \"subject\": { \"any_vm\": true }, "
+		"\"resource\": { \"match\": { \"serial.vpd\": \"A7\" } } } ]",
+		"\"taints\": [ { \"taint\": \"t\", \"effect\": \"report\", "
+		"\"resource\": { \"match\": { \"serial.vpd\": \"A7\" } } } ]",
+		"\"claims\": [ { \"vm\": \"v\", \"requests\": [ { \"name\": \"r\", \"count\": 2, "
+		"\"match\": { \"pci.is_vf\": true } } ], \"constraints\": [ { \"distinct\": "
+		"\"serial.vpd\", \"of\": [ \"r\" ] } ] } ]",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(asks); i++) {
+		policy(f, asks[i]);
+		if (!berth_policy_asks(f->policy, "serial.vpd"))
+			fail_msg("row %zu", i);
+		assert_false(berth_policy_asks(f->policy, "serial.nvme"));
+	}
+}
+
 int main(void)
 {
 #define LOOKUP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		LOOKUP_TEST(a_name_means_one_device),
+		LOOKUP_TEST(a_policy_knows_what_it_asks_for_wherever_it_does),
 		LOOKUP_TEST(a_pool_gives_its_devices),
 		LOOKUP_TEST(settings_of_a_device_beat_those_of_its_classes),
 		LOOKUP_TEST(what_a_wish_says_of_all_vfs_is_for_those_nothing_else_speaks_of),

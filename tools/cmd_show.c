@@ -130,7 +130,7 @@ static void show_serials(const struct berth_host *host, const struct berth_devic
 {
 	struct berth_serials serials;
 
-	berth_serials_read(&serials, host, dev);
+	berth_serials_read(&serials, host, dev, true);
 	if (*serials.vpd)
 		line("serial.vpd", "%s", serials.vpd);
 	if (*serials.nvme)
@@ -301,7 +301,7 @@ static void add_serials_json(json_t *o, const struct berth_host *host,
 {
 	struct berth_serials s;
 
-	berth_serials_read(&s, host, dev);
+	berth_serials_read(&s, host, dev, true);
 	berth_out_view_json_text(o, "serial_vpd", *s.vpd ? s.vpd : NULL);
 	berth_out_view_json_text(o, "serial_nvme", *s.nvme ? s.nvme : NULL);
 	berth_out_view_json_text(o, "serial_mac", *s.mac ? s.mac : NULL);

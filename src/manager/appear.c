@@ -175,7 +175,8 @@ static int ask_policy(struct scene *s, struct berth_err *err)
 
 	if (!s->policy)
 		return 0;
-	r = berth_facts_build(&sheet, s->host, s->inv, err);
+	r = berth_facts_build(&sheet, s->host, s->inv, berth_policy_asks(s->policy, "serial.vpd"),
+			      err);
 	if (r < 0)
 		return r;
 	r = berth_policy_bind_mode(s->policy, berth_facts_of(sheet, s->dev), &s->facts.mode, NULL,

@@ -22,7 +22,8 @@ static int facts_of(struct berth_manager *m, const struct berth_fact_sheet **ret
 	int r = berth_manager_policy(m, &policy, err);
 
 	if (r == 0 && !m->facts)
-		r = berth_facts_build(&m->facts, m->host, m->inv, err);
+		r = berth_facts_build(&m->facts, m->host, m->inv,
+				      berth_policy_asks(policy, "serial.vpd"), err);
 	*ret = m->facts;
 	return r;
 }

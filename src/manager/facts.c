@@ -132,12 +132,12 @@ static void fill_use(const struct berth_host *host, const struct berth_inuse *in
 }
 
 /* Empty texts are not known. */
-static void fill_serials(const struct berth_host *host, const struct berth_device *dev,
+static void fill_serials(const struct berth_host *host, const struct berth_device *dev, bool vpd,
 			 struct berth_facts *facts, struct berth_fact_text *text)
 {
 	struct berth_serials *s = &text->serials;
 
-	berth_serials_read(s, host, dev);
+	berth_serials_read(s, host, dev, vpd);
 	facts->serial_vpd = *s->vpd ? s->vpd : NULL;
 	facts->serial_nvme = *s->nvme ? s->nvme : NULL;
 	facts->serial_mac = *s->mac ? s->mac : NULL;
@@ -174,7 +174,7 @@ static int fill(const struct berth_inventory *inv, const struct berth_device *de
 	return 0;
 }
 
-static int fill_all(const struct berth_host *host, struct berth_fact_sheet *sheet)
+static int fill_all(const struct berth_host *host, bool vpd, struct berth_fact_sheet *sheet)
 {
 	BERTH_CLEANUP(berth_inuse_freep) struct berth_inuse *inuse = NULL;
 	const struct berth_inventory *inv = sheet->inv;
@@ -194,7 +194,7 @@ static int fill_all(const struct berth_host *host, struct berth_fact_sheet *shee
 			break;
 		fill_hardware(host, inv, dev, slots, &sheet->items[i], &sheet->texts[i]);
 		fill_use(host, inuse, dev, &sheet->items[i], &sheet->texts[i]);
-		fill_serials(host, dev, &sheet->items[i], &sheet->texts[i]);
+		fill_serials(host, dev, vpd, &sheet->items[i], &sheet->texts[i]);
 	}
 	free(slots);
 	return r;
@@ -212,7 +212,7 @@ static void link_pfs(struct berth_fact_sheet *sheet)
 }
 
 int berth_facts_build(struct berth_fact_sheet **ret, const struct berth_host *host,
-		      const struct berth_inventory *inv, struct berth_err *err)
+		      const struct berth_inventory *inv, bool vpd, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_fact_sheet_freep) struct berth_fact_sheet *sheet =
 		calloc(1, sizeof(*sheet));
@@ -224,7 +224,7 @@ int berth_facts_build(struct berth_fact_sheet **ret, const struct berth_host *ho
 	sheet->texts = calloc(inv->nr ? inv->nr : 1, sizeof(*sheet->texts));
 	if (!sheet->items || !sheet->texts)
 		return berth_err_set(err, -ENOMEM, "out of memory");
-	if (fill_all(host, sheet) < 0)
+	if (fill_all(host, vpd, sheet) < 0)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	link_pfs(sheet);
 	*ret = BERTH_TAKE_PTR(sheet);

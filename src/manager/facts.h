@@ -5,6 +5,7 @@
 #ifndef BERTH_MANAGER_FACTS_H
 #define BERTH_MANAGER_FACTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -27,6 +28,7 @@ struct berth_fact_sheet {
  * berth_facts_build() - the facts of all devices
  * @host: for the network interfaces they have now
  * @inv: must outlive the sheet
+ * @vpd: read serial.vpd too: a second or more with some cards, so only for a policy that asks (berth_policy_asks())
  * @ret: owned by the caller, berth_fact_sheet_free()
  *
  * berth_facts.state is NULL: the caller, who has the ledger, fills it in.
@@ -34,7 +36,7 @@ struct berth_fact_sheet {
  * Return: 0; -ENOMEM.
  */
 int berth_facts_build(struct berth_fact_sheet **ret, const struct berth_host *host,
-		      const struct berth_inventory *inv, struct berth_err *err);
+		      const struct berth_inventory *inv, bool vpd, struct berth_err *err);
 void berth_fact_sheet_free(struct berth_fact_sheet *sheet);
 BERTH_DEFINE_CLEANUP(struct berth_fact_sheet *, berth_fact_sheet_free);
 

@@ -56,7 +56,9 @@ static int refuse_owned(struct run *run, const struct berth_device *dev, struct 
 
 static int need_facts(struct berth_manager *m, struct berth_err *err)
 {
-	return m->facts ? 0 : berth_facts_build(&m->facts, m->host, m->inv, err);
+	bool vpd = m->policy && berth_policy_asks(m->policy, "serial.vpd");
+
+	return m->facts ? 0 : berth_facts_build(&m->facts, m->host, m->inv, vpd, err);
 }
 
 static int bind_mode(struct berth_manager *m, const struct berth_facts *facts,

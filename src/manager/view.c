@@ -121,7 +121,9 @@ int berth_view_new(struct berth_view **ret, struct berth_manager *m,
 	view->inv = m->inv;
 	if (!m->inuse)
 		berth_inuse_read(&m->inuse, m->host, true, &view->blind);
-	r = m->facts ? 0 : berth_facts_build(&m->facts, m->host, m->inv, err);
+	r = m->facts ? 0 :
+		       berth_facts_build(&m->facts, m->host, m->inv,
+					 berth_policy_asks(policy, "serial.vpd"), err);
 	if (r == 0)
 		r = read_ledger(m, view, err);
 	if (r != 0)

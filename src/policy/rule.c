@@ -283,3 +283,46 @@ enum berth_tri berth_selector_fits(const struct berth_policy *policy,
 	}
 	return all;
 }
+
+static bool asks(const struct berth_match *match, const char *attribute)
+{
+	return match && berth_match_has(match, attribute);
+}
+
+static bool claim_asks(const struct berth_claim_entry *claim, const char *attribute)
+{
+	for (size_t i = 0; i < claim->nr_requests; i++)
+		if (asks(claim->requests[i].resource.match, attribute))
+			return true;
+	for (size_t i = 0; i < claim->nr_constraints; i++)
+		if (claim->constraints[i].attribute &&
+		    strcmp(claim->constraints[i].attribute, attribute) == 0)
+			return true;
+	return false;
+}
+
+bool berth_policy_asks(const struct berth_policy *p, const char *attribute)
+{
+	for (size_t i = 0; i < p->nr_devices; i++)
+		if (asks(p->devices[i].match, attribute) || asks(p->devices[i].expect, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_classes; i++)
+		if (asks(p->classes[i].match, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_pools; i++)
+		if (asks(p->pools[i].match, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_rules; i++)
+		if (asks(p->rules[i].resource.match, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_protects; i++)
+		if (asks(p->protects[i].match, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_taints; i++)
+		if (asks(p->taints[i].resource.match, attribute))
+			return true;
+	for (size_t i = 0; i < p->nr_claims; i++)
+		if (claim_asks(&p->claims[i], attribute))
+			return true;
+	return false;
+}

@@ -54,12 +54,11 @@ static void read_nvme(struct berth_serials *ret, const struct berth_host *host,
 }
 
 void berth_serials_read(struct berth_serials *ret, const struct berth_host *host,
-			const struct berth_device *dev)
+			const struct berth_device *dev, bool vpd)
 {
 	*ret = (struct berth_serials){ .vpd = "" };
 	read_mac(ret, host, dev);
 	read_nvme(ret, host, dev);
-	/* slow to read */
-	if (!dev->caps.has_serial)
+	if (vpd && !dev->caps.has_serial)
 		(void)berth_vpd_read_serial(host, dev->bdf, ret->vpd);
 }

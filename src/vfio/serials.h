@@ -15,13 +15,13 @@ struct berth_host;
 
 /* "": not known, which the driver that the device has now may be the reason for. */
 struct berth_serials {
-	char vpd[BERTH_VPD_SERIAL_LEN];	   /* only looked for without a berth_caps_serial() */
+	char vpd[BERTH_VPD_SERIAL_LEN]; /* only looked for when asked, and without a berth_caps_serial() */
 	char nvme[BERTH_SERIALS_NVME_LEN]; /* while the nvme driver has it */
 	char mac[BERTH_SERIALS_MAC_LEN]; /* burnt in; while there is an interface that has it; not of VFs */
 };
 
-/* Reads what it can; every error is "not known". */
+/* Reads what it can; every error is "not known". @vpd: also what some cards take a second for. */
 void berth_serials_read(struct berth_serials *ret, const struct berth_host *host,
-			const struct berth_device *dev);
+			const struct berth_device *dev, bool vpd);
 
 #endif
