@@ -55,13 +55,14 @@ static void key(struct vpd *v, const char *name, const char *value, size_t len)
 /* RV with @wrong added to what the sum wants, then the end of everything. */
 static void finish(struct vpd *v, uint8_t wrong)
 {
+	size_t at = v->len + 3; /* of the byte that makes the sum right, behind name and length */
 	uint8_t sum = 0;
 
 	key(v, "RV", "\0\0", 2);
 	close_large(v);
 	for (size_t i = 0; i < v->len; i++)
 		sum = (uint8_t)(sum + v->bytes[i]);
-	v->bytes[v->len - 2] = (uint8_t)(wrong - sum);
+	v->bytes[at] = (uint8_t)(wrong - sum);
 	put(v, "\x78", 1);
 }
 
