@@ -123,6 +123,7 @@ WRAP_test_msix := calloc
 WRAP_test_vfio_config := calloc
 WRAP_VM := ioctl berth_vm_irq berth_vm_mmio berth_vm_pio berth_vm_pci berth_vm_watch_fd berth_vm_unwatch_fd berth_vm_fail
 WRAP_test_passthru := $(WRAP_IRQ) $(WRAP_VM)
+WRAP_test_inventory := pci_lookup_name
 WRAP_test_bind := berth_sysfs_write
 WRAP_test_wait := berth_sysfs_write
 WRAP_test_expire := berth_sysfs_write time

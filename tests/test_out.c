@@ -76,6 +76,21 @@ static void json_has_types_and_nulls(void **state)
 	assert_true(json_is_null(json_object_get(bare, "path")));
 }
 
+static void a_column_is_wanted_when_it_will_be_printed(void **state)
+{
+	struct berth_out *table = make(BERTH_OUT_TABLE), *json = make(BERTH_OUT_JSON);
+
+	(void)state;
+	assert_true(berth_out_wants(berth_out_add(table, NULL), "bdf"));
+	assert_false(berth_out_wants(berth_out_add(table, NULL), "path"));
+	assert_true(berth_out_wants(berth_out_add(json, NULL), "path"));
+	assert_int_equal(berth_out_select(json, "bdf", NULL), 0);
+	assert_false(berth_out_wants(berth_out_add(json, NULL), "path"));
+	assert_false(berth_out_wants(NULL, "bdf"));
+	berth_out_free(table);
+	berth_out_free(json);
+}
+
 static void empty_json_is_an_empty_array(void **state)
 {
 	BERTH_CLEANUP(berth_freep) char *text = print(make(BERTH_OUT_JSON));
@@ -201,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_types_and_nulls),
+		cmocka_unit_test(a_column_is_wanted_when_it_will_be_printed),
 		cmocka_unit_test(empty_json_is_an_empty_array),
 		cmocka_unit_test(an_empty_table_prints_nothing),
 		cmocka_unit_test(a_table_has_heads_and_dashes),

@@ -53,7 +53,7 @@ static void add_member(struct berth_out *out, struct berth_out_row *parent,
 	berth_out_str(row, "isolation", berth_isolation_name(dev->isolation));
 	berth_out_str(row, "state", berth_out_view_state(view, dev));
 	berth_out_str(row, "owner", a ? a->vm : NULL);
-	berth_out_str(row, "name", dev->name);
+	berth_out_view_set_name(row, view, dev);
 }
 
 static void add_group(struct berth_out *out, const struct berth_out_view *view,

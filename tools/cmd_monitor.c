@@ -38,7 +38,8 @@ static uint64_t now_ms(void)
 }
 
 /* The name of a function, "" when nobody knows. What was removed is still in the last inventory. */
-static const char *name_of(struct watch *w, const struct berth_event *event)
+static const char *name_of(struct watch *w, const struct berth_event *event,
+			   char buf[static BERTH_DEVICE_NAME])
 {
 	const struct berth_device *dev = w->inv ? berth_inventory_find(w->inv, event->at) : NULL;
 	struct berth_inventory *fresh;
@@ -48,7 +49,7 @@ static const char *name_of(struct watch *w, const struct berth_event *event)
 		w->inv = fresh;
 		dev = berth_inventory_find(w->inv, event->at);
 	}
-	return dev ? dev->name : "";
+	return dev ? berth_device_name(w->inv, dev, buf) : "";
 }
 
 static json_t *text_or_null(const char *text)
@@ -104,11 +105,12 @@ static int print_text(const struct berth_event *event, const char *name)
 /* Print what there is. Return: 0; -errno. */
 static int drain(struct watch *w, struct berth_err *err)
 {
+	char buf[BERTH_DEVICE_NAME];
 	struct berth_event event;
 	int r = 0;
 
 	while (w->count > 0 && (r = berth_monitor_next(w->monitor, 0, &event, err)) == 0) {
-		const char *name = event.kind == BERTH_EVENT_RESCAN ? "" : name_of(w, &event);
+		const char *name = event.kind == BERTH_EVENT_RESCAN ? "" : name_of(w, &event, buf);
 
 		r = w->json ? print_json(&event, name) : print_text(&event, name);
 		if (r == 0 && fflush(stdout) < 0)

@@ -177,11 +177,12 @@ static void show_reset(const struct facts *f)
 
 static void show_place(const struct facts *f)
 {
+	char class[BERTH_DEVICE_NAME];
 	const struct berth_device *dev = f->dev;
 	const struct berth_assignment *a = berth_out_view_owner(f->view, dev);
 
 	line("path", "%s", dev->path);
-	line("class", "%06x %s", dev->class, dev->class_name);
+	line("class", "%06x %s", dev->class, berth_device_class_name(f->view->inv, dev, class));
 	line("ids", "%04x:%04x, subsystem %04x:%04x", dev->vendor_id, dev->device_id,
 	     dev->subsystem_vendor_id, dev->subsystem_device_id);
 	if (dev->caps.revision >= 0)
@@ -225,7 +226,9 @@ static void show_obstacles(const struct facts *f)
 
 static int print_text(const struct facts *f)
 {
-	BERTH_CLEANUP(berth_freep) char *name = berth_out_printable(f->dev->name);
+	char buf[BERTH_DEVICE_NAME];
+	BERTH_CLEANUP(berth_freep)
+	char *name = berth_out_printable(berth_device_name(f->view->inv, f->dev, buf));
 
 	printf("%s  %s\n", BERTH_BDF_STR(f->dev->bdf), name ? name : "");
 	show_place(f);

@@ -101,7 +101,7 @@ static struct berth_out_row *add_row(struct berth_out *out, struct berth_out_row
 	berth_out_str(row, "link", *link ? link : NULL);
 	berth_out_str(row, "driver", *dev->driver ? dev->driver : NULL);
 	berth_out_str(row, "owner", a ? a->vm : NULL);
-	berth_out_str(row, "name", dev->name);
+	berth_out_view_set_name(row, view, dev);
 	return row;
 }
 
@@ -211,10 +211,10 @@ static void print_quoted(const char *text)
 static void print_node(const struct berth_out_view *view, const struct berth_device *dev)
 {
 	const struct berth_assignment *a = berth_out_view_owner(view, dev);
-	char root[128];
+	char root[128], name[BERTH_DEVICE_NAME];
 
 	printf("\t\"%s\" [label=\"%s\\n", BERTH_BDF_STR(dev->bdf), BERTH_BDF_STR(dev->bdf));
-	print_quoted(dev->name);
+	print_quoted(berth_device_name(view->inv, dev, name));
 	if (dev->iommu_group >= 0)
 		printf("\\ngroup %d", dev->iommu_group);
 	if (dev->numa_node >= 0)

@@ -219,6 +219,15 @@ struct berth_out_row *berth_out_add(struct berth_out *out, struct berth_out_row 
 	return row;
 }
 
+bool berth_out_wants(const struct berth_out_row *row, const char *key)
+{
+	for (size_t i = 0; row && i < row->out->nr_shown; i++) {
+		if (strcmp(row->out->cols[row->out->shown[i]].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Takes @text over. */
 static void set_cell(struct berth_out_row *row, const char *key, enum berth_out_type type,
 		     char *text)

@@ -67,6 +67,9 @@ void berth_out_fmt(struct berth_out_row *row, const char *key, const char *fmt, 
 void berth_out_num(struct berth_out_row *row, const char *key, int64_t value);
 void berth_out_bool(struct berth_out_row *row, const char *key, bool value);
 
+/* Will a cell of column @key be printed? For what is dear to find out. */
+bool berth_out_wants(const struct berth_out_row *row, const char *key);
+
 size_t berth_out_rows(const struct berth_out *out);
 
 /* Print to @f. An empty table prints nothing, empty JSON is {"NAME":[]}. Return: 0; -ENOMEM; -errno. */

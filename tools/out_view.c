@@ -106,17 +106,27 @@ static void set_text(struct berth_out_row *row, const char *key, const char *tex
 	berth_out_str(row, key, *text ? text : NULL);
 }
 
+void berth_out_view_set_name(struct berth_out_row *row, const struct berth_out_view *view,
+			     const struct berth_device *dev)
+{
+	char name[BERTH_DEVICE_NAME];
+
+	if (berth_out_wants(row, "name"))
+		berth_out_str(row, "name", berth_device_name(view->inv, dev, name));
+}
+
 void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_view *view,
 			    const struct berth_device *dev)
 {
 	const struct berth_assignment *a = berth_out_view_owner(view, dev);
+	char text[BERTH_DEVICE_NAME];
 
 	berth_out_str(row, "bdf", BERTH_BDF_STR(dev->bdf));
 	berth_out_str(row, "path", dev->path);
 	berth_out_fmt(row, "class", "%06x", dev->class);
 	berth_out_fmt(row, "vendor_id", "%04x", dev->vendor_id);
 	berth_out_fmt(row, "device_id", "%04x", dev->device_id);
-	berth_out_str(row, "name", dev->name);
+	berth_out_view_set_name(row, view, dev);
 	set_text(row, "driver", dev->driver);
 	if (dev->iommu_group >= 0)
 		berth_out_num(row, "iommu_group", dev->iommu_group);
@@ -126,7 +136,8 @@ void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_vi
 		berth_out_num(row, "numa_node", dev->numa_node);
 	berth_out_str(row, "state", berth_out_view_state(view, dev));
 	berth_out_str(row, "owner", a ? a->vm : NULL);
-	set_text(row, "class_name", dev->class_name);
+	if (berth_out_wants(row, "class_name"))
+		set_text(row, "class_name", berth_device_class_name(view->inv, dev, text));
 	berth_out_str(row, "isolation_reason", dev->isolation_reason);
 }
 
@@ -154,13 +165,14 @@ json_t *berth_out_view_json(const struct berth_out_view *view, const struct bert
 {
 	const struct berth_assignment *a = berth_out_view_owner(view, dev);
 	json_t *o = json_object();
+	char text[BERTH_DEVICE_NAME];
 
 	berth_out_view_json_text(o, "bdf", BERTH_BDF_STR(dev->bdf));
 	berth_out_view_json_text(o, "path", dev->path);
 	json_object_set_new(o, "class", json_sprintf("%06x", dev->class));
 	json_object_set_new(o, "vendor_id", json_sprintf("%04x", dev->vendor_id));
 	json_object_set_new(o, "device_id", json_sprintf("%04x", dev->device_id));
-	berth_out_view_json_text(o, "name", dev->name);
+	berth_out_view_json_text(o, "name", berth_device_name(view->inv, dev, text));
 	berth_out_view_json_text(o, "driver", dev->driver);
 	set_number_or_null(o, "iommu_group", dev->iommu_group);
 	berth_out_view_json_text(o, "isolation", berth_isolation_name(dev->isolation));
@@ -168,7 +180,7 @@ json_t *berth_out_view_json(const struct berth_out_view *view, const struct bert
 	set_number_or_null(o, "numa_node", dev->numa_node);
 	berth_out_view_json_text(o, "state", berth_out_view_state(view, dev));
 	berth_out_view_json_text(o, "owner", a ? a->vm : NULL);
-	berth_out_view_json_text(o, "class_name", dev->class_name);
+	berth_out_view_json_text(o, "class_name", berth_device_class_name(view->inv, dev, text));
 	berth_out_view_json_text(o, "isolation_reason", dev->isolation_reason);
 	return o;
 }

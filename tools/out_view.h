@@ -40,6 +40,10 @@ extern const size_t berth_out_view_nr_cols;
 void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_view *view,
 			    const struct berth_device *dev);
 
+/* Column "name" of any table, when it is printed: names are dear (vfio/inventory.h). */
+void berth_out_view_set_name(struct berth_out_row *row, const struct berth_out_view *view,
+			     const struct berth_device *dev);
+
 /* The same facts as one JSON object with the keys of devices[]; new reference, NULL: out of memory. */
 json_t *berth_out_view_json(const struct berth_out_view *view, const struct berth_device *dev);
 /* Set @key to @text made printable, or to null for NULL and "". */

@@ -22,6 +22,7 @@ static int add_fn(struct berth_manager *m, struct berth_sriov_view *view,
 {
 	struct berth_sriov_fn *bigger = realloc(view->fns, (view->nr + 1) * sizeof(*bigger));
 	const struct berth_assignment *owner = berth_owner_of_device(live, dev);
+	char name[BERTH_DEVICE_NAME];
 	struct berth_sriov_fn *fn;
 
 	if (!bigger)
@@ -33,7 +34,7 @@ static int add_fn(struct berth_manager *m, struct berth_sriov_view *view,
 				       .iommu_group = dev->iommu_group };
 	snprintf(fn->driver, sizeof(fn->driver), "%s", dev->driver);
 	(void)berth_netdev_of(m->host, dev->bdf, fn->netdev);
-	fn->name = strdup(dev->name);
+	fn->name = strdup(berth_device_name(m->inv, dev, name));
 	fn->owner = owner ? strdup(owner->vm) : NULL;
 	*ret = fn;
 	return fn->name && (!owner || fn->owner) ? 0 : -ENOMEM;

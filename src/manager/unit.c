@@ -138,12 +138,14 @@ int berth_units_build(const struct berth_inventory *inv, const struct berth_devi
 
 	for (size_t i = 0; i < nr && r == 0; i++) {
 		struct berth_unit *unit = find_unit(&units, asked[i]);
+		char class[BERTH_DEVICE_NAME];
 
 		if (berth_device_is_bridge(asked[i]))
 			r = berth_err_set(err, BERTH_REFUSED,
 					  "%s is a bridge (%s): the functions behind it can be "
 					  "assigned, it stays with the host",
-					  BERTH_BDF_STR(asked[i]->bdf), asked[i]->class_name);
+					  BERTH_BDF_STR(asked[i]->bdf),
+					  berth_device_class_name(inv, asked[i], class));
 		if (r == 0 && !unit)
 			r = add_unit(&units, inv, asked[i], &unit);
 		if (r == 0)

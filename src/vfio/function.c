@@ -207,31 +207,6 @@ static int read_config(struct berth_device *dev, struct berth_function_reader *r
 	return 0;
 }
 
-static int make_names(struct berth_device *dev, struct berth_function_reader *rd,
-		      struct berth_err *err)
-{
-	int n, r;
-
-	r = berth_pcilib_vendor_name(rd->lib, dev->vendor_id, &dev->vendor_name, err);
-	if (r == 0)
-		r = berth_pcilib_device_name(rd->lib, dev->vendor_id, dev->device_id,
-					     &dev->device_name, err);
-	if (r == 0)
-		r = berth_pcilib_class_name(rd->lib, (uint16_t)(dev->class >> 8), &dev->class_name,
-					    err);
-	if (r < 0)
-		return r;
-	if (*dev->vendor_name && *dev->device_name)
-		n = asprintf(&dev->name, "%s %s", dev->vendor_name, dev->device_name);
-	else if (*dev->vendor_name)
-		n = asprintf(&dev->name, "%s Device %04x", dev->vendor_name, dev->device_id);
-	else
-		n = asprintf(&dev->name, "Device %04x:%04x", dev->vendor_id, dev->device_id);
-	if (n < 0)
-		dev->name = NULL;
-	return n < 0 ? berth_err_set(err, -ENOMEM, "out of memory") : 0;
-}
-
 /* --- where it is --- */
 
 static int bridge_name(struct berth_function_reader *rd, const char *bridge)
@@ -299,16 +274,12 @@ int berth_function_read(struct berth_device *dev, struct berth_function_reader *
 		return r;
 	read_resources(dev, rd->host, bdf);
 	read_attributes(dev, rd->host, bdf);
-	return make_names(dev, rd, err);
+	return 0;
 }
 
 void berth_function_done(struct berth_device *dev)
 {
 	free(dev->path);
-	free(dev->vendor_name);
-	free(dev->device_name);
-	free(dev->class_name);
-	free(dev->name);
 	free(dev->modalias);
 	free(dev->isolation_reason);
 	memset(dev, 0, sizeof(*dev));

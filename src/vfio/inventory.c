@@ -263,6 +263,8 @@ int berth_inventory_read(struct berth_inventory **ret, const struct berth_host *
 	r = relate(inv, host);
 	if (r < 0)
 		return berth_err_set(err, r, "reading the PCI functions: %s", strerror(-r));
+	berth_pcilib_rest(lib);
+	inv->names = BERTH_TAKE_PTR(lib);
 	*ret = BERTH_TAKE_PTR(inv);
 	return 0;
 }
@@ -274,7 +276,42 @@ void berth_inventory_free(struct berth_inventory *inv)
 	for (size_t i = 0; i < inv->nr; i++)
 		berth_function_done(&inv->devices[i]);
 	free(inv->devices);
+	berth_pcilib_close(inv->names);
 	free(inv);
+}
+
+/* --- names --- */
+
+const char *berth_device_name(const struct berth_inventory *inv, const struct berth_device *dev,
+			      char buf[static BERTH_DEVICE_NAME])
+{
+	char text[2][BERTH_PCILIB_NAME];
+	const char *vendor = "", *device = "";
+
+	if (inv->names) {
+		vendor = berth_pcilib_name(inv->names, BERTH_PCILIB_VENDOR, dev->vendor_id, 0,
+					   text[0], sizeof(text[0]));
+		device = berth_pcilib_name(inv->names, BERTH_PCILIB_DEVICE, dev->vendor_id,
+					   dev->device_id, text[1], sizeof(text[1]));
+	}
+	if (*vendor && *device)
+		snprintf(buf, BERTH_DEVICE_NAME, "%s %s", vendor, device);
+	else if (*vendor)
+		snprintf(buf, BERTH_DEVICE_NAME, "%s Device %04x", vendor, dev->device_id);
+	else
+		snprintf(buf, BERTH_DEVICE_NAME, "Device %04x:%04x", dev->vendor_id,
+			 dev->device_id);
+	return buf;
+}
+
+const char *berth_device_class_name(const struct berth_inventory *inv,
+				    const struct berth_device *dev,
+				    char buf[static BERTH_DEVICE_NAME])
+{
+	if (!inv->names)
+		return "";
+	return berth_pcilib_name(inv->names, BERTH_PCILIB_CLASS, (int)(dev->class >> 8), 0, buf,
+				 BERTH_DEVICE_NAME);
 }
 
 /* --- questions --- */

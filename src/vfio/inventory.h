@@ -40,15 +40,12 @@ struct berth_device {
 	char *path;	/* owned */
 	uint32_t class; /* 24 bits: base class, sub-class, programming interface */
 	uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_device_id;
-	char *vendor_name, *device_name; /* owned; from pci.ids, "" when not listed there */
-	char *class_name;		 /* owned; "VGA compatible controller", "" unknown */
-	char *name;			 /* owned; vendor and device, or "Device 1234:11e8" */
-	char driver[64];		 /* "" none */
-	char driver_override[64];	 /* "" none */
-	char *modalias;			 /* owned; "" unknown */
-	int iommu_group;		 /* -1 none */
-	int numa_node;			 /* -1 none */
-	char reset_methods[64];		 /* as the kernel orders them: "flr bus"; "" none */
+	char driver[64];	  /* "" none */
+	char driver_override[64]; /* "" none */
+	char *modalias;		  /* owned; "" unknown */
+	int iommu_group;	  /* -1 none */
+	int numa_node;		  /* -1 none */
+	char reset_methods[64];	  /* as the kernel orders them: "flr bus"; "" none */
 	enum berth_isolation isolation;
 	char *isolation_reason; /* owned */
 	struct berth_bar bars[BERTH_NR_BARS];
@@ -66,9 +63,12 @@ struct berth_device {
 	char power_state[16];	 /* "D0", "D3cold", …; "" unknown */
 };
 
+struct berth_pcilib;
+
 struct berth_inventory {
 	struct berth_device *devices; /* owned; sorted by BDF */
 	size_t nr;
+	struct berth_pcilib *names; /* owned; pci.ids, read when the first name is asked for */
 };
 
 /**
@@ -100,6 +100,18 @@ const struct berth_device *berth_inventory_find_path(const struct berth_inventor
  */
 int berth_inventory_resolve(const struct berth_inventory *inv, const char *text,
 			    const struct berth_device **ret, struct berth_err *err);
+
+/*
+ * What people call it, from pci.ids: vendor and device, "NVIDIA Corporation GA102 [GeForce RTX 3090]", or "Device 1234:11e8"
+ * when it is not listed; its class, "VGA compatible controller" or "". The first question costs as much as the inventory
+ * did: for output only. Return: the name, in @buf or constant.
+ */
+#define BERTH_DEVICE_NAME 512
+const char *berth_device_name(const struct berth_inventory *inv, const struct berth_device *dev,
+			      char buf[static BERTH_DEVICE_NAME]);
+const char *berth_device_class_name(const struct berth_inventory *inv,
+				    const struct berth_device *dev,
+				    char buf[static BERTH_DEVICE_NAME]);
 
 /*
  * A host bridge, PCI bridge or port by class (06 00, 06 04, 06 07, 06 09): needs no owner, is never assigned. An ISA bridge

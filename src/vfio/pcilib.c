@@ -17,8 +17,9 @@
 #include "vfio/caps.h"
 
 struct berth_pcilib {
-	struct pci_access *access; /* owned; given up (leaked) after an error, see spoiled() */
+	struct pci_access *access; /* owned; NULL: at rest, or given up (leaked) after an error */
 	char *sysfs_path;	   /* owned */
+	bool spoiled;		   /* after an error: libpci is not to be called again */
 };
 
 /* libpci's callbacks carry no context: where to jump, and what it said. Set by every function that calls libpci. */
@@ -61,6 +62,7 @@ static int guarded(struct berth_pcilib *lib, work_fn work, void *job, struct ber
 	if (setjmp(here)) {
 		way_out = NULL;
 		lib->access = NULL;
+		lib->spoiled = true;
 		return berth_err_set(err, -EIO, "libpci: %s", complaint);
 	}
 	work(lib, job);
@@ -105,14 +107,20 @@ static void do_close(struct berth_pcilib *lib, void *job)
 {
 	(void)job;
 	pci_cleanup(lib->access);
+	lib->access = NULL;
+}
+
+void berth_pcilib_rest(struct berth_pcilib *lib)
+{
+	if (lib->access)
+		guarded(lib, do_close, NULL, NULL);
 }
 
 void berth_pcilib_close(struct berth_pcilib *lib)
 {
 	if (!lib)
 		return;
-	if (lib->access)
-		guarded(lib, do_close, NULL, NULL);
+	berth_pcilib_rest(lib);
 	free(lib->sysfs_path);
 	free(lib);
 }
@@ -202,44 +210,39 @@ int berth_pcilib_config(struct berth_pcilib *lib, struct berth_bdf at, uint8_t *
 
 struct name_job {
 	int kind, a, b; /* @b is not used by every kind of name */
-	char text[256];
-	const char *name; /* in @text, or NULL when the list does not know the ids */
+	char *buf;
+	size_t size;
+	const char *name; /* in @buf, or NULL when the list does not know the ids */
 };
 
 static void do_name(struct berth_pcilib *lib, void *data)
 {
 	struct name_job *job = data;
 
-	job->name = pci_lookup_name(lib->access, job->text, sizeof(job->text),
+	if (!lib->access)
+		do_open(lib, NULL);
+	job->name = pci_lookup_name(lib->access, job->buf, (int)job->size,
 				    job->kind | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB, job->a,
 				    job->b);
 }
 
-static int lookup(struct berth_pcilib *lib, struct name_job job, char **ret, struct berth_err *err)
+const char *berth_pcilib_name(struct berth_pcilib *lib, enum berth_pcilib_kind kind, int a, int b,
+			      char *buf, size_t size)
 {
-	int r = guarded(lib, do_name, &job, err);
+	static const int kinds[] = {
+		[BERTH_PCILIB_VENDOR] = PCI_LOOKUP_VENDOR,
+		[BERTH_PCILIB_DEVICE] = PCI_LOOKUP_DEVICE,
+		[BERTH_PCILIB_CLASS] = PCI_LOOKUP_CLASS,
+	};
+	struct name_job job = { .kind = kinds[kind], .a = a, .b = b, .buf = buf, .size = size };
+	struct berth_err err = BERTH_ERR_INIT;
 
-	if (r < 0)
-		return r;
-	*ret = strdup(job.name ? job.name : "");
-	return *ret ? 0 : berth_err_set(err, -ENOMEM, "out of memory");
-}
-
-int berth_pcilib_vendor_name(struct berth_pcilib *lib, uint16_t vendor, char **ret,
-			     struct berth_err *err)
-{
-	return lookup(lib, (struct name_job){ .kind = PCI_LOOKUP_VENDOR, .a = vendor }, ret, err);
-}
-
-int berth_pcilib_device_name(struct berth_pcilib *lib, uint16_t vendor, uint16_t device, char **ret,
-			     struct berth_err *err)
-{
-	return lookup(lib, (struct name_job){ .kind = PCI_LOOKUP_DEVICE, .a = vendor, .b = device },
-		      ret, err);
-}
-
-int berth_pcilib_class_name(struct berth_pcilib *lib, uint16_t class, char **ret,
-			    struct berth_err *err)
-{
-	return lookup(lib, (struct name_job){ .kind = PCI_LOOKUP_CLASS, .a = class }, ret, err);
+	if (lib->spoiled)
+		return "";
+	if (guarded(lib, do_name, &job, &err) < 0) {
+		log_warn("pci.ids cannot be read, devices are named by their numbers: %s",
+			 err.text);
+		return "";
+	}
+	return job.name ?: "";
 }

@@ -39,16 +39,24 @@ int berth_pcilib_scan(struct berth_pcilib *lib, struct berth_bdf **ret, size_t *
 int berth_pcilib_config(struct berth_pcilib *lib, struct berth_bdf at, uint8_t *buf, size_t size,
 			size_t *ret_len, struct berth_err *err);
 
-/*
- * Names from the local pci.ids; never asks the network. @ret: owned by the caller, "" when not listed.
- * Return: 0; -ENOMEM; -EIO.
+/* Give up what the scan holds. Names can still be asked for; functions are no longer known. */
+void berth_pcilib_rest(struct berth_pcilib *lib);
+
+enum berth_pcilib_kind { BERTH_PCILIB_VENDOR, BERTH_PCILIB_DEVICE, BERTH_PCILIB_CLASS };
+
+/**
+ * berth_pcilib_name() - a name from the local pci.ids; never asks the network
+ * @a: the vendor's id; of a class its 16 bits, base class and sub-class
+ * @b: the device's id; not used for the other kinds
+ * @buf: where the name may be put; BERTH_PCILIB_NAME bytes hold every one
+ *
+ * The first question reads the whole list, 35,000 lines, which is as much work as all else that a verb does: ask for what
+ * is printed and nothing more. A list that cannot be read is warned of once, and then knows nothing.
+ *
+ * Return: the name, in @buf; "" when it is not listed.
  */
-int berth_pcilib_vendor_name(struct berth_pcilib *lib, uint16_t vendor, char **ret,
-			     struct berth_err *err);
-int berth_pcilib_device_name(struct berth_pcilib *lib, uint16_t vendor, uint16_t device, char **ret,
-			     struct berth_err *err);
-/* @class: 16 bits, base class and sub-class */
-int berth_pcilib_class_name(struct berth_pcilib *lib, uint16_t class, char **ret,
-			    struct berth_err *err);
+#define BERTH_PCILIB_NAME 256
+const char *berth_pcilib_name(struct berth_pcilib *lib, enum berth_pcilib_kind kind, int a, int b,
+			      char *buf, size_t size);
 
 #endif
