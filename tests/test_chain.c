@@ -28,6 +28,16 @@ static void the_form_of_a_row_is_fixed(void **state)
 			    "d2754f2dd3e121221d9b4e84399bbd7720d90201237c26255c1a76551ac45e70");
 }
 
+/* FIPS 180-4's own example, in NIST's "Examples with Intermediate Values". */
+static void a_text_has_its_sha_256(void **state)
+{
+	char hash[BERTH_CHAIN_HASH];
+
+	(void)state;
+	assert_string_equal(berth_chain_hash_text("abc", hash),
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 static void text_that_moves_to_the_next_field_is_another_row(void **state)
 {
 	const struct berth_audit a = { .verb = T("x"), .vm = T("ab"), .device = T("c") };
@@ -51,6 +61,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_form_of_a_row_is_fixed),
+		cmocka_unit_test(a_text_has_its_sha_256),
 		cmocka_unit_test(text_that_moves_to_the_next_field_is_another_row),
 	};
 

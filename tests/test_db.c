@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "policy/chain.h"
 #include "policy/db.h"
 #include "policy/ledger.h"
 #include "policy/schema.h"
@@ -153,6 +154,45 @@ static void a_file_without_its_unique_index_is_refused(void **state)
 	assert_int_equal(open_result(dir, true, &err), 0);
 	sql(dir, "CREATE TRIGGER t AFTER INSERT ON audit BEGIN DELETE FROM audit; END");
 	assert_int_equal(open_result(dir, true, &err), -EUCLEAN);
+}
+
+/* After the SQL of a new version this fails, and prints what belongs into src/policy/schema.c. */
+static void the_digest_of_the_tables_is_the_one_that_is_written_down(void **state)
+{
+	const char *dir = *state;
+	char hash[BERTH_CHAIN_HASH];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+
+	berth_db_close(open_db(dir));
+	assert_int_equal(sqlite3_open(TMP_PATH(dir, "ledger.db"), &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(db,
+				   "SELECT group_concat(s, x'0a') FROM (SELECT type || ' ' || "
+				   "name || ' ' || coalesce(sql, '') AS s FROM "
+				   "sqlite_schema ORDER BY type, name)",
+				   -1, &stmt, NULL),
+		SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_string_equal(berth_chain_hash_text((const char *)sqlite3_column_text(stmt, 0), hash),
+			    berth_schema.digest);
+	sqlite3_finalize(stmt);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_digest_that_is_out_of_date_refuses_nothing(void **state)
+{
+	struct berth_db_format old = berth_schema;
+	struct berth_err err = BERTH_ERR_INIT;
+	const char *dir = *state;
+	struct berth_db *db;
+
+	old.digest = BERTH_CHAIN_START;
+	assert_int_equal(berth_db_open(&db, TMP_PATH(dir, "ledger.db"), true, &old, &err), 0);
+	berth_db_close(db);
+	sql(dir, "DROP INDEX one_owner");
+	assert_int_equal(berth_db_open(&db, TMP_PATH(dir, "ledger.db"), true, &old, &err),
+			 -EUCLEAN);
 }
 
 static void a_creation_that_was_cut_short_is_empty_and_is_finished(void **state)
@@ -478,6 +518,8 @@ int main(void)
 		DB_TEST(a_foreign_file_is_refused_and_left_alone),
 		DB_TEST(a_newer_format_is_refused),
 		DB_TEST(a_file_without_its_unique_index_is_refused),
+		DB_TEST(the_digest_of_the_tables_is_the_one_that_is_written_down),
+		DB_TEST(a_digest_that_is_out_of_date_refuses_nothing),
 		DB_TEST(a_creation_that_was_cut_short_is_empty_and_is_finished),
 		DB_TEST(who_owns_what_is_checked_at_each_opening_history_once_per_boot),
 		DB_TEST(rubbish_in_any_page_never_makes_two_owners),

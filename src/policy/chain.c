@@ -32,13 +32,31 @@ static void add_number(struct sha256_ctx *ctx, int64_t number)
 	add_text(ctx, text);
 }
 
+static char *to_hex(struct sha256_ctx *ctx, char buf[static BERTH_CHAIN_HASH])
+{
+	uint8_t digest[SHA256_DIGEST_SIZE];
+
+	sha256_digest(ctx, sizeof(digest), digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(buf + 2 * i, 3, "%02x", digest[i]);
+	return buf;
+}
+
+char *berth_chain_hash_text(const char *text, char buf[static BERTH_CHAIN_HASH])
+{
+	struct sha256_ctx ctx;
+
+	sha256_init(&ctx);
+	sha256_update(&ctx, strlen(text), (const uint8_t *)text);
+	return to_hex(&ctx, buf);
+}
+
 char *berth_chain_hash(const struct berth_audit *row, const char *prev,
 		       char buf[static BERTH_CHAIN_HASH])
 {
 	static const char version[] = "berth-audit-1\n";
 	const char *const texts[] = { row->verb,   row->vm,    row->device,
 				      row->before, row->after, row->reason };
-	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct sha256_ctx ctx;
 
 	sha256_init(&ctx);
@@ -49,8 +67,5 @@ char *berth_chain_hash(const struct berth_audit *row, const char *prev,
 	add_number(&ctx, row->uid);
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(texts); i++)
 		add_text(&ctx, texts[i]);
-	sha256_digest(&ctx, sizeof(digest), digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(buf + 2 * i, 3, "%02x", digest[i]);
-	return buf;
+	return to_hex(&ctx, buf);
 }

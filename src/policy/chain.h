@@ -24,4 +24,7 @@ struct berth_audit;
 char *berth_chain_hash(const struct berth_audit *row, const char *prev,
 		       char buf[static BERTH_CHAIN_HASH]);
 
+/* The SHA-256 of a text by itself. Returns @buf. */
+char *berth_chain_hash_text(const char *text, char buf[static BERTH_CHAIN_HASH]);
+
 #endif

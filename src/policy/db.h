@@ -30,6 +30,11 @@ struct berth_db_format {
 	/* NULL, or by version NULL or what SQL alone cannot do, run after the SQL of all versions, in the same transaction. */
 	int (*const *fill)(struct berth_db *db, struct berth_err *err);
 	size_t nr_versions;
+	/*
+	 * SHA-256 of the tables that the versions make, as tests/test_db.c prints it; NULL or another one: each opening
+	 * makes them in memory to compare, which is two thirds of the work of a reading verb.
+	 */
+	const char *digest;
 	/* Tables that are checked for damage more often than the rest; NULL at the end. NULL: all is checked each time. */
 	const char *const *vital;
 };

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/failpoint.h"
+#include "policy/chain.h"
 #include "policy/db_impl.h"
 
 /* Bytes of a file whose vital tables are read at each opening for writing. */
@@ -133,6 +134,13 @@ static int schema_text(sqlite3 *sql, char **ret)
 	return rc;
 }
 
+static bool is_known_schema(const struct berth_db_format *format, const char *text)
+{
+	char hash[BERTH_CHAIN_HASH];
+
+	return format->digest && strcmp(berth_chain_hash_text(text, hash), format->digest) == 0;
+}
+
 /*
  * Are the tables, and above all the unique indexes, the ones that our SQL makes? A file without them would still open and
  * would let a device have two owners.
@@ -144,14 +152,16 @@ static int check_schema(struct berth_db *db, struct berth_err *err)
 	sqlite3 *scratch = NULL;
 	int rc;
 
-	rc = sqlite3_open(":memory:", &scratch);
+	rc = schema_text(db->sql, &have);
+	if (rc == SQLITE_OK && is_known_schema(db->format, have))
+		return 0;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_open(":memory:", &scratch);
 	if (rc == SQLITE_OK)
 		rc = run_versions(scratch, db->format, 0);
 	if (rc == SQLITE_OK)
 		rc = schema_text(scratch, &want);
 	sqlite3_close(scratch);
-	if (rc == SQLITE_OK)
-		rc = schema_text(db->sql, &have);
 	if (rc != SQLITE_OK)
 		return berth_db_fail_as(db, rc, err);
 	return strcmp(want, have) ? berth_db_damaged(db, err, "its tables have been altered") : 0;

@@ -178,5 +178,6 @@ const struct berth_db_format berth_schema = {
 	.versions = versions,
 	.fill = fill,
 	.nr_versions = BERTH_ARRAY_SIZE(versions),
+	.digest = "900dca9763480a70b66236446d93604f2d365a1a27d9850c6869ab32f1fdddee",
 	.vital = vital,
 };
