@@ -9,7 +9,10 @@
 #include "base/host.h"
 #include "manager/assign.h"
 #include "manager/claimed.h"
+#include "manager/context.h"
 #include "manager/manager.h"
+#include "manager/release.h"
+#include "manager/view.h"
 #include "tests/lib/fake_pci.h"
 
 #define NIC1 "0000:01:00.0"
@@ -142,6 +145,74 @@ static void nobody_is_displaced_unasked(void **state)
 	assert_non_null(strstr(f->err.text, "release them first"));
 }
 
+/* What the policy says of a VM's claim goes into the ledger with what it gets, and from there into the next decision. */
+static void what_a_device_was_given_for_is_remembered(void **state)
+{
+	static const struct {
+		const char *vm;
+		int asked, priority;
+		bool preemptible;
+	} rows[] = {
+		{ "tiny", 0, 1, true }, { "tiny", 7, 7, true },
+		{ "t2", 0, 5, false },	{ "t3", 0, 0, false }, /* has no claim */
+		{ "t3", 9, 9, false },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		const struct berth_assign_how how = { .priority = rows[i].asked };
+		const char *dev = NIC2;
+		struct berth_manager *m;
+		struct berth_view *view;
+		const struct berth_usage *u;
+
+		assert_int_equal(
+			berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, &f->err), 0);
+		if (berth_manager_assign_how(m, rows[i].vm, &dev, 1, &how, NULL, &f->err) != 0)
+			fail_msg("%s", f->err.text);
+		berth_manager_close(m);
+		assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, NULL),
+				 0);
+		assert_int_equal(berth_view_of(m, &view, &f->err), 0);
+		u = &view->world->usage[3];
+		assert_string_equal(view->world->facts[3].bdf, NIC2);
+		assert_string_equal(u->vm, rows[i].vm);
+		assert_int_equal(u->priority, rows[i].priority);
+		assert_int_equal(u->preemptible, rows[i].preemptible);
+		assert_int_equal(u->last_use > 0, i > 0);
+		assert_int_equal(berth_manager_release(m, rows[i].vm, NULL, 0,
+						       (struct berth_release_how){ 0 }, NULL, NULL),
+				 0);
+		berth_manager_close(m);
+	}
+}
+
+/* Of two that are free, that which has rested longer. */
+static void what_was_used_last_is_given_last(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_claimed got;
+	struct berth_manager *m;
+
+	assign(f, "t3", NIC1);
+	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
+	assert_int_equal(berth_manager_release(m, "t3", NULL, 0, (struct berth_release_how){ 0 },
+					       NULL, &f->err),
+			 0);
+	berth_manager_close(m);
+	fake_host_file(
+		f->fake, "etc/policy.d/10.json",
+		"{ \"version\": 1,"
+		" \"classes\": [ { \"name\": \"nic\", \"match\": { \"pci.class\": \"0200\" } } ],"
+		" \"rules\": [ { \"effect\": \"allow\", \"subject\": { \"any_vm\": true },"
+		" \"resource\": { \"class\": \"nic\" } } ], \"pools\": [ { \"name\": \"p\","
+		" \"class\": \"nic\", \"order\": \"spread\" } ], \"claims\": [ { \"vm\": \"t1\","
+		" \"requests\": [ { \"name\": \"n\", \"pool\": \"p\" } ] } ] }\n");
+	assert_int_equal(claimed(f, "t1", &got), 0);
+	assert_string_equal(got.names[0], NIC2);
+	berth_claimed_done(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +221,8 @@ int main(void)
 		T(a_claim_of_higher_priority_comes_first),
 		T(what_is_missing_is_said),
 		T(nobody_is_displaced_unasked),
+		T(what_a_device_was_given_for_is_remembered),
+		T(what_was_used_last_is_given_last),
 #undef T
 	};
 

@@ -119,14 +119,24 @@ static void one_group_never_serves_two_vms(void **state)
 
 #define LOWER ", 'preempt': 'lower'"
 
+static void own(struct fixture *f, uint32_t device, const char *vm, int priority)
+{
+	f->made->usage[device] =
+		(struct berth_usage){ .vm = vm, .priority = priority, .preemptible = true };
+}
+
 /* Four GPUs: w1 (priority 1) has one, w2 (2) two, w3 (1, not preemptible) one. */
 static void occupy(struct fixture *f)
 {
-	static const char *const owners[] = { "w1", "w2", "w2", "w3" };
+	static const struct berth_usage usage[] = {
+		{ .vm = "w1", .priority = 1, .preemptible = true },
+		{ .vm = "w2", .priority = 2, .preemptible = true },
+		{ .vm = "w2", .priority = 2, .preemptible = true },
+		{ .vm = "w3", .priority = 1 },
+	};
 
 	made_world_add_switches(f->made, 1, 1, 4, 0);
-	for (int i = 0; i < 4; i++)
-		f->made->usage[i].vm = owners[i];
+	memcpy(f->made->usage, usage, sizeof(usage));
 }
 #define VICTIMS CLAIM("w1", 1, true, 1) ", " CLAIM("w2", 2, true, 2) ", " CLAIM("w3", 1, false, 1)
 
@@ -206,8 +216,8 @@ static void one_victim_is_better_than_two(void **state)
 	char got[64];
 
 	made_world_add_switches(f->made, 1, 1, 4, 0);
-	for (int i = 0; i < 4; i++)
-		f->made->usage[i].vm = owners[i];
+	for (uint32_t i = 0; i < 4; i++)
+		own(f, i, owners[i], i < 2 ? 1 : 2);
 	plan(f,
 	     CLASSES RULES(LOWER) "'claims': [ " CLAIM("hi", 9, false, 2) ", " CLAIM(
 		     "a", 1, true, 1) ", " CLAIM("b", 1, true, 1) ", " CLAIM("c", 2, true, 2) " ]",
@@ -223,8 +233,8 @@ static void a_device_under_another_rule_is_not_taken_from_anybody(void **state)
 
 	made_world_add(f->made, MADE_GPU, 0, "R0/01.0/00.0");
 	made_world_add(f->made, MADE_GPU, 1, "R1/01.0/00.0");
-	f->made->usage[0].vm = "a";
-	f->made->usage[1].vm = "b";
+	own(f, 0, "a", 1);
+	own(f, 1, "b", 2);
 	plan(f,
 	     CLASSES "'rules': [ { 'effect': 'allow', 'subject': { 'any_vm': true }, 'resource':"
 		     " { 'match': { 'numa.node': 0 } } }, { 'effect': 'allow', 'subject':"
@@ -233,6 +243,53 @@ static void a_device_under_another_rule_is_not_taken_from_anybody(void **state)
 			     "a", 1, true, 1) ", " CLAIM("b", 2, true, 1) " ]",
 	     "hi");
 	assert_string_equal(victims(f, "hi", got, sizeof(got)), "b");
+}
+
+/* What it was given for counts, whatever the policy says of its VM today. */
+static void who_has_no_claim_any_more_goes_by_what_it_was_given_for(void **state)
+{
+	struct fixture *f = *state;
+	char got[64];
+
+	made_world_add_switches(f->made, 1, 1, 1, 0);
+	own(f, 0, "old", 8);
+	plan(f,
+	     CLASSES RULES(LOWER) "'claims': [ " CLAIM("hi", 9, false, 1) ", " CLAIM("eq", 8, false,
+										     1) " ]",
+	     "hi");
+	assert_string_equal(victims(f, "hi", got, sizeof(got)), "old");
+	berth_plan_free(f->plan);
+	f->plan = NULL;
+	assert_int_equal(berth_plan_new(&f->plan, f->made->world, NULL, &f->err), 0);
+	assert_int_equal(answer(f, "eq")->outcome, BERTH_CLAIM_UNMET);
+	assert_string_equal(f->made->world->usage[0].vm, "hi");
+	assert_int_equal(f->made->world->usage[0].priority, 9);
+	assert_false(f->made->world->usage[0].preemptible);
+}
+
+/* A VM ends as a whole. */
+static void a_vm_stays_for_one_device_that_is_not_to_be_taken(void **state)
+{
+	static const struct berth_usage kept[] = {
+		{ .vm = "a", .priority = 1 },			   /* not preemptible */
+		{ .vm = "a", .priority = 9, .preemptible = true }, /* as important */
+		{ .vm = "a", .state = "quarantined", .priority = 1, .preemptible = true },
+		{ .vm = "a", .state = "faulted", .priority = 1, .preemptible = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(kept); i++) {
+		struct fixture f = { .made = made_world_new(2) };
+
+		made_world_add(f.made, MADE_GPU, 0, "R0/01.0/00.0");
+		made_world_add(f.made, MADE_NIC, 0, "R0/02.0/00.0");
+		own(&f, 0, "a", 1);
+		f.made->usage[1] = kept[i];
+		plan(&f, CLASSES RULES(LOWER) "'claims': [ " CLAIM("hi", 9, false, 1) " ]", "hi");
+		assert_int_equal(answer(&f, "hi")->outcome, BERTH_CLAIM_UNMET);
+		berth_plan_free(f.plan);
+		made_world_free(f.made);
+	}
 }
 
 /* What the first claim takes counts when the second one is spread. */
@@ -278,6 +335,8 @@ int main(void)
 		T(what_is_free_is_taken_before_anybody_goes),
 		T(one_victim_is_better_than_two),
 		T(a_device_under_another_rule_is_not_taken_from_anybody),
+		T(who_has_no_claim_any_more_goes_by_what_it_was_given_for),
+		cmocka_unit_test(a_vm_stays_for_one_device_that_is_not_to_be_taken),
 		T(claims_are_spread_over_switches),
 		T(in_a_plan_who_has_to_go_looks_for_something_else),
 #undef T

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tests/data/ledger/format-2.db was written by the last program that wrote format 2: two groups of t1 assigned together, one
- * of t2 ended, three audit rows, a journal step, one piece of evidence.
+ * of t2 ended, three audit rows, a journal step, one piece of evidence. format-4.db likewise: a group of t1 with a lease, one of
+ * t2 that was given back at 1790000500, one of t3 that was undone on its way in, a taint.
  */
 #include "tests/cmocka_all.h"
 
@@ -17,15 +18,17 @@
 #include "policy/db.h"
 #include "policy/evidence.h"
 #include "policy/journal.h"
+#include "policy/last_use.h"
+#include "policy/lease.h"
 #include "policy/ledger.h"
 #include "policy/schema.h"
 #include "tests/lib/tmp.h"
 
-static int setup(void **state)
+static int copy(void **state, const char *file)
 {
 	static char buf[1 << 17];
 	char *dir = tmp_new();
-	int fd = open("tests/data/ledger/format-2.db", O_RDONLY);
+	int fd = open(file, O_RDONLY);
 	ssize_t n = read(fd, buf, sizeof(buf));
 
 	assert_in_range(n, 4096, sizeof(buf) - 1);
@@ -33,6 +36,16 @@ static int setup(void **state)
 	tmp_write(dir, "ledger.db", buf, (size_t)n);
 	*state = dir;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return copy(state, "tests/data/ledger/format-2.db");
+}
+
+static int setup_4(void **state)
+{
+	return copy(state, "tests/data/ledger/format-4.db");
 }
 
 static int teardown(void **state)
@@ -131,6 +144,40 @@ static void format_2_can_be_read_and_is_left_as_it_is(void **state)
 	assert_int_equal(number(dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'lease'"), 0);
 }
 
+/* What nobody has written down is taken to be nothing: not preemptible, asked by nobody, reserved for nobody. */
+static void format_4_gets_what_claims_and_devices_were_used_for(void **state)
+{
+	const char *dir = *state;
+	struct berth_err err = BERTH_ERR_INIT;
+	struct berth_assignment_list owned;
+	struct berth_last_use_list uses;
+	struct berth_lease lease;
+	struct berth_ledger *l;
+
+	assert_int_equal(number(dir, "PRAGMA user_version"), 4);
+	if (berth_ledger_open(&l, dir, BERTH_LEDGER_WRITE, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(berth_ledger_find(l, &(struct berth_ledger_query){ 0 }, &owned, NULL), 0);
+	assert_int_equal(owned.nr, 1);
+	assert_string_equal(owned.items[0].vm, "t1");
+	assert_int_equal(owned.items[0].state, BERTH_OWNED_ASSIGNED);
+	assert_int_equal(owned.items[0].priority, 0);
+	assert_false(owned.items[0].preemptible);
+	assert_null(owned.items[0].evict);
+	assert_int_equal(berth_lease_of(l, owned.items[0].claim, &lease, NULL), 0);
+	assert_int_equal(lease.end, 1890000000);
+	berth_lease_done(&lease);
+	assert_int_equal(berth_last_use_all(l, &uses, NULL), 0);
+	assert_int_equal(uses.nr, 1);
+	assert_int_equal(berth_last_use_of(&uses, "PC00/02.0/00.0"), 1790000500);
+	assert_int_equal(berth_last_use_of(&uses, "PC00/03.0/00.0"), 0);
+	berth_last_use_list_free(&uses);
+	berth_assignment_list_free(&owned);
+	berth_ledger_close(l);
+	assert_int_equal(number(dir, "SELECT count(*) FROM reservation"), 0);
+	assert_int_equal(number(dir, "SELECT count(*) FROM taint"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +185,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(format_2_can_be_read_and_is_left_as_it_is, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(format_4_gets_what_claims_and_devices_were_used_for,
+						setup_4, teardown),
 	};
 
 	return cmocka_run_group_tests_name("policy/schema", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "manager/owner.h"
 #include "manager/resolve.h"
 #include "manager/view.h"
+#include "policy/rule.h"
 
 #define VM_NAME_MAX 64
 
@@ -40,6 +41,15 @@ static int check_unit(struct berth_manager *m, struct berth_request *q, size_t i
 	return r;
 }
 
+static void weigh(const struct berth_manager *m, struct berth_request *q)
+{
+	const struct berth_claim_entry *claim = m->policy ? berth_policy_claim(m->policy, q->vm) :
+							    NULL;
+
+	q->priority = m->turn.priority || !claim ? m->turn.priority : claim->priority;
+	q->preemptible = claim && claim->preemptible;
+}
+
 int berth_request_make(struct berth_manager *m, const char *vm, const char *const *names, size_t nr,
 		       struct berth_request *ret, struct berth_err *err)
 {
@@ -59,6 +69,8 @@ int berth_request_make(struct berth_manager *m, const char *vm, const char *cons
 	q.own = calloc(q.units.nr + 1, sizeof(*q.own));
 	if (!q.vm || !q.own)
 		r = berth_err_set(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		weigh(m, &q);
 	if (r == 0)
 		r = berth_owner_all(m, &q.live, err);
 	for (size_t i = 0; i < q.units.nr && r == 0; i++)

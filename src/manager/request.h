@@ -6,6 +6,7 @@
 #ifndef BERTH_MANAGER_REQUEST_H
 #define BERTH_MANAGER_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "manager/unit.h"
@@ -19,6 +20,9 @@ struct berth_request {
 	struct berth_assignment_list live; /* the ledger's rows when we looked */
 	/* By unit: the live assignment that @vm has already, or NULL: to be taken from the host. Borrowed from @live. */
 	const struct berth_assignment **own;
+	/* What it is taken for, kept with it in the ledger: what was asked for with, else what the policy's claim of @vm says. */
+	int priority;
+	bool preemptible;
 };
 
 /**

@@ -338,9 +338,12 @@ static int claim_rows(struct berth_manager *m, const struct berth_request *q,
 		      enum berth_owned_kind kind, const struct unit_found *found, int64_t *ret_ids,
 		      struct berth_err *err)
 {
-	struct berth_claim claim = {
-		.vm = q->vm, .kind = kind, .boot_id = m->host->boot_id, .pid = getpid()
-	};
+	struct berth_claim claim = { .vm = q->vm,
+				     .kind = kind,
+				     .boot_id = m->host->boot_id,
+				     .pid = getpid(),
+				     .priority = q->priority,
+				     .preemptible = q->preemptible };
 	BERTH_CLEANUP(berth_freep) struct berth_claim_group *groups =
 		calloc(q->units.nr + 1, sizeof(*groups));
 	BERTH_CLEANUP(berth_freep) int64_t *ids = calloc(q->units.nr + 1, sizeof(*ids));

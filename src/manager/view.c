@@ -21,6 +21,7 @@ void berth_view_free(struct berth_view *view)
 	berth_assignment_list_free(&view->live);
 	berth_lease_list_free(&view->leases);
 	berth_taint_list_free(&view->taints);
+	berth_last_use_list_free(&view->last_uses);
 	free(view->usage_taints);
 	free(view);
 }
@@ -69,10 +70,13 @@ static void fill(struct berth_manager *m, const struct berth_view *view, size_t 
 	if (berth_device_is_bridge(dev))
 		return;
 	fill_taints(view, dev, usage);
+	usage->last_use = berth_last_use_of(&view->last_uses, dev->path);
 	if (owner) {
 		fill_lease(view, owner, usage);
 		usage->vm = owner->vm;
 		usage->state = berth_owned_state_name(owner->state);
+		usage->priority = owner->priority;
+		usage->preemptible = owner->preemptible;
 		return;
 	}
 	why = m->inuse ? berth_inuse_hard(m->inuse, dev->bdf) : NULL;
@@ -93,6 +97,8 @@ static int read_ledger(struct berth_manager *m, struct berth_view *view, struct 
 		r = berth_lease_all(m->ledger, &view->leases, err);
 	if (r == 0 && m->ledger)
 		r = berth_taint_find(m->ledger, NULL, &view->taints, err);
+	if (r == 0 && m->ledger)
+		r = berth_last_use_all(m->ledger, &view->last_uses, err);
 	if (r < 0)
 		return r;
 	view->usage_taints = calloc(view->taints.nr + 1, sizeof(*view->usage_taints));

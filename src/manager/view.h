@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "policy/last_use.h"
 #include "policy/lease.h"
 #include "policy/ledger.h"
 #include "policy/taint.h"
@@ -22,6 +23,7 @@ struct berth_view {
 	struct berth_assignment_list live;	/* owned; what the ledger says */
 	struct berth_lease_list leases;		/* owned; likewise */
 	struct berth_taint_list taints;		/* owned; likewise, by path */
+	struct berth_last_use_list last_uses;	/* owned; likewise, by path */
 	struct berth_usage_taint *usage_taints; /* owned; the same as the world wants them */
 	struct berth_err
 		blind; /* why nobody can tell what the host stands on; then all of it is taken to be needed */

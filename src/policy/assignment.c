@@ -79,6 +79,7 @@ static void assignment_done(struct berth_assignment *a)
 	free(a->vm);
 	free(a->boot_id);
 	free(a->reason);
+	free(a->evict);
 }
 
 void berth_assignment_list_free(struct berth_assignment_list *list)
@@ -148,7 +149,9 @@ static int read_members(struct berth_db *db, struct berth_assignment *a, struct 
 static int read_assignment(struct berth_stmt *stmt, struct berth_assignment *a,
 			   struct berth_err *err)
 {
-	char **const texts[] = { &a->group, &a->parent, &a->vm, &a->boot_id, &a->reason };
+	char **const texts[] = {
+		&a->group, &a->parent, &a->vm, &a->boot_id, &a->reason, &a->evict
+	};
 	int kind, state;
 
 	a->id = berth_stmt_int(stmt, 0);
@@ -159,15 +162,17 @@ static int read_assignment(struct berth_stmt *stmt, struct berth_assignment *a,
 	a->created = berth_stmt_int(stmt, 5);
 	a->changed = berth_stmt_int(stmt, 6);
 	a->ended = berth_stmt_int(stmt, 7);
-	kind = index_of(kind_names, BERTH_ARRAY_SIZE(kind_names), berth_stmt_text(stmt, 8));
-	state = index_of(state_names, BERTH_ARRAY_SIZE(state_names), berth_stmt_text(stmt, 9));
+	a->priority = (int)berth_stmt_int(stmt, 8);
+	a->preemptible = berth_stmt_int(stmt, 9);
+	kind = index_of(kind_names, BERTH_ARRAY_SIZE(kind_names), berth_stmt_text(stmt, 10));
+	state = index_of(state_names, BERTH_ARRAY_SIZE(state_names), berth_stmt_text(stmt, 11));
 	if (kind < 0 || state < 0)
 		return berth_err_set(err, -EUCLEAN,
 				     "ledger: assignment %lld: unknown kind or state",
 				     (long long)a->id);
 	a->kind = (enum berth_owned_kind)kind;
 	a->state = (enum berth_owned_state)state;
-	return dup_columns(stmt, 10, texts, BERTH_ARRAY_SIZE(texts), err);
+	return dup_columns(stmt, 12, texts, BERTH_ARRAY_SIZE(texts), err);
 }
 
 static int find(struct berth_db *db, const struct berth_ledger_query *q,
@@ -178,8 +183,8 @@ static int find(struct berth_db *db, const struct berth_ledger_query *q,
 
 	r = berth_db_prepare(
 		db, &stmt, err,
-		"SELECT id, claim, gen, pid, pstart, created, changed, ended, kind, state, grp, parent, vm,"
-		" boot_id, reason FROM assignment WHERE kind <> 'children' AND (?1 = 0 OR id = ?1)"
+		"SELECT id, claim, gen, pid, pstart, created, changed, ended, priority, preemptible, kind,"
+		" state, grp, parent, vm, boot_id, reason, evict FROM assignment WHERE kind <> 'children' AND (?1 = 0 OR id = ?1)"
 		" AND (?2 IS NULL OR grp = ?2) AND (?3 IS NULL OR vm = ?3)"
 		" AND (?4 IS NULL OR id IN (SELECT assignment FROM member WHERE bdf = ?4))"
 		" AND (?5 IS NULL OR id IN (SELECT assignment FROM member WHERE path = ?5))"

@@ -97,6 +97,9 @@ struct berth_assignment {
 	uint64_t pid_start; /* its start time in clock ticks since boot (proc(5), stat, field 22) */
 	int64_t created, changed, ended; /* seconds since 1970; ended 0 = live */
 	char *reason;			 /* why it is in its state, for people; or NULL */
+	int priority;	  /* of the claim that it was given for, 0 … 999; 0 when there was none */
+	bool preemptible; /* that claim may be displaced by one of higher priority */
+	char *evict; /* why its VM is asked to let go of it, for people; NULL: it is not asked to */
 	struct berth_member *members;
 	size_t nr_members;
 };

@@ -388,6 +388,21 @@ int berth_claim_decide(struct berth_candidates *c, size_t index,
 	return r;
 }
 
+static void give(struct berth_layout *layout, uint32_t group, const struct berth_claim_entry *claim)
+{
+	const struct berth_world_group *g = &layout->world->groups[group];
+
+	berth_layout_give(layout, group, claim->vm);
+	for (uint32_t i = 0; i < g->nr; i++) {
+		struct berth_usage *u = &layout->world->usage[g->members[i]];
+
+		u->state = NULL;
+		u->lease_end = 0;
+		u->priority = claim->priority;
+		u->preemptible = claim->preemptible;
+	}
+}
+
 void berth_claim_take(struct berth_layout *layout, const struct berth_claim_answer *answer)
 {
 	struct berth_world *w = layout->world;
@@ -403,6 +418,6 @@ void berth_claim_take(struct berth_layout *layout, const struct berth_claim_answ
 		uint32_t device = answer->devices[i].device;
 
 		if (!w->usage[device].vm)
-			berth_layout_give(layout, w->group_of[device], answer->claim->vm);
+			give(layout, w->group_of[device], answer->claim);
 	}
 }

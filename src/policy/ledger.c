@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "policy/db.h"
+#include "policy/last_use.h"
 #include "policy/schema.h"
 #include "policy/transitions.h"
 
@@ -174,10 +175,12 @@ static int insert(struct berth_db *db, const struct berth_claim *claim, const ch
 	r = berth_db_run(
 		db, err,
 		"INSERT INTO assignment(claim, grp, parent, vm, kind, state, gen, boot_id, created,"
-		" changed) SELECT 0, ?1, ?2, ?3, ?4, ?5, coalesce(max(gen), 0) + 1, ?6, ?7, ?7"
+		" changed, priority, preemptible)"
+		" SELECT 0, ?1, ?2, ?3, ?4, ?5, coalesce(max(gen), 0) + 1, ?6, ?7, ?7, ?8, ?9"
 		" FROM assignment WHERE grp = ?1",
-		"ssssssi", group->group, group->parent, vm, berth_owned_kind_name(kind),
-		berth_owned_state_name(t->to), claim->boot_id ? claim->boot_id : "", now());
+		"ssssssiii", group->group, group->parent, vm, berth_owned_kind_name(kind),
+		berth_owned_state_name(t->to), claim->boot_id ? claim->boot_id : "", now(),
+		(int64_t)claim->priority, (int64_t)claim->preemptible);
 	if (r < 0)
 		return r;
 	*ret_id = berth_db_last_id(db);
@@ -472,6 +475,20 @@ int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_ow
 	return berth_db_leave(ledger->db, own, one_changed(r, id, err), err);
 }
 
+int berth_ledger_set_evict(struct berth_ledger *ledger, int64_t id, const char *why,
+			   struct berth_err *err)
+{
+	bool own;
+	int r = berth_db_enter(ledger->db, &own, err);
+
+	if (r < 0)
+		return r;
+	r = berth_db_run(ledger->db, err,
+			 "UPDATE assignment SET evict = ? WHERE id = ? AND ended IS NULL", "si",
+			 why, id);
+	return berth_db_leave(ledger->db, own, one_changed(r, id, err), err);
+}
+
 static int end(struct berth_db *db, int64_t id, const char *reason, struct berth_err *err)
 {
 	struct standing at;
@@ -493,6 +510,9 @@ static int end(struct berth_db *db, int64_t id, const char *reason, struct berth
 	if (r != 0)
 		return r;
 	r = berth_db_run(db, err, "UPDATE member SET live = 0 WHERE assignment = ?", "i", id);
+	/* One that was undone on its way in was of no use to anybody. */
+	if (r >= 0 && at.state == BERTH_OWNED_RETURNING)
+		r = berth_last_use_note(db, id, now(), err);
 	if (r < 0)
 		return r;
 	/* The last VF is gone: its PF is free again. */

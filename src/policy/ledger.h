@@ -77,6 +77,8 @@ struct berth_claim {
 	const char *boot_id;
 	pid_t pid; /* who is going to work on it; 0 for nobody */
 	uint64_t pid_start;
+	int priority;	  /* 0 … 999: what its VM needs it for, against other claims */
+	bool preemptible; /* a claim of higher priority may displace it */
 };
 
 /*
@@ -133,6 +135,13 @@ int berth_ledger_set_holder(struct berth_ledger *ledger, int64_t id, const char 
 /* An assignment by `run` becomes one that is kept, or the other way round. Return: 0; BERTH_ABSENT @id is not live. */
 int berth_ledger_set_kind(struct berth_ledger *ledger, int64_t id, enum berth_owned_kind kind,
 			  struct berth_err *err);
+
+/*
+ * Its VM is asked to let go of it, for @why; NULL: no longer. Whoever opens the manager for change next gives it back when no
+ * VM uses it, a running VM is stopped by its supervisor (manager/evict.h). Return: 0; BERTH_ABSENT @id is not live.
+ */
+int berth_ledger_set_evict(struct berth_ledger *ledger, int64_t id, const char *why,
+			   struct berth_err *err);
 
 /*
  * It is over; the group is free. @reason may be NULL. Return: 0; -EPROTO it cannot end in the state that it is in (only

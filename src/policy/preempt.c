@@ -12,7 +12,8 @@
 
 struct victim {
 	const char *vm; /* borrowed */
-	int priority;
+	int priority;	/* the largest of what it has */
+	bool stays;	/* some of what it has is nobody's to take */
 };
 
 struct hunt {
@@ -52,25 +53,25 @@ static int by_worth(const void *va, const void *vb)
 	return strcmp(a->vm, b->vm);
 }
 
-static bool may_go(const struct hunt *h, const char *vm, int *ret_priority)
+/* It would be free when its VM ends: what is faulted or quarantined stays with it. */
+static bool is_sound(const struct berth_usage *u)
 {
-	size_t index = berth_claim_of(h->world->policy, vm);
-	const struct berth_claim_entry *other;
-
-	if (index == SIZE_MAX || strcmp(vm, h->claim->vm) == 0)
-		return false;
-	other = &h->world->policy->claims[index];
-	*ret_priority = other->priority;
-	return other->preemptible && other->priority < h->claim->priority;
+	return !u->state || strcmp(u->state, "assigned") == 0 || strcmp(u->state, "in-use") == 0;
 }
 
-static bool is_listed(const struct hunt *h, const char *vm)
+static bool may_go(const struct hunt *h, const struct berth_usage *u)
+{
+	return u->preemptible && u->priority < h->claim->priority && is_sound(u) &&
+	       strcmp(u->vm, h->claim->vm) != 0;
+}
+
+static struct victim *listed(const struct hunt *h, const char *vm)
 {
 	for (size_t i = 0; i < h->nr_victims; i++) {
 		if (strcmp(h->victims[i].vm, vm) == 0)
-			return true;
+			return &h->victims[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Does this VM have anything that a request names? Others need not go. */
@@ -85,10 +86,44 @@ static bool has_wanted(const struct hunt *h, uint32_t device)
 	return false;
 }
 
+/* Who has something that is wanted and may be taken. */
+static void list_victims(struct hunt *h)
+{
+	for (uint32_t i = 0; i < h->world->nr; i++) {
+		const struct berth_usage *u = &h->world->usage[i];
+
+		if (u->vm && h->world->group_of[i] != BERTH_WORLD_NONE && may_go(h, u) &&
+		    has_wanted(h, i) && !listed(h, u->vm))
+			h->victims[h->nr_victims++] = (struct victim){ .vm = u->vm };
+	}
+}
+
+/* A VM ends as a whole: it is worth what the dearest of its devices is, and stays when one of them is not to be taken. */
+static void weigh_victims(struct hunt *h)
+{
+	size_t nr = 0;
+
+	for (uint32_t i = 0; i < h->world->nr; i++) {
+		const struct berth_usage *u = &h->world->usage[i];
+		struct victim *v = u->vm ? listed(h, u->vm) : NULL;
+
+		if (!v || h->world->group_of[i] == BERTH_WORLD_NONE)
+			continue;
+		v->stays |= !may_go(h, u);
+		if (u->priority > v->priority)
+			v->priority = u->priority;
+	}
+	for (size_t i = 0; i < h->nr_victims; i++) {
+		if (!h->victims[i].stays)
+			h->victims[nr++] = h->victims[i];
+	}
+	h->nr_victims = nr;
+	qsort(h->victims, h->nr_victims, sizeof(*h->victims), by_worth);
+}
+
 static int find_victims(struct hunt *h)
 {
 	size_t nr = h->world->nr + 1;
-	int priority;
 
 	h->victims = calloc(nr, sizeof(*h->victims));
 	h->owner = calloc(nr, sizeof(*h->owner));
@@ -96,17 +131,16 @@ static int find_victims(struct hunt *h)
 	h->freed = calloc(nr, sizeof(*h->freed));
 	if (!h->victims || !h->owner || !h->owned || !h->freed)
 		return -ENOMEM;
+	list_victims(h);
+	weigh_victims(h);
 	for (uint32_t i = 0; i < h->world->nr; i++) {
 		const char *vm = h->world->usage[i].vm;
 
-		if (!vm || h->world->group_of[i] == BERTH_WORLD_NONE || !may_go(h, vm, &priority))
+		if (!vm || h->world->group_of[i] == BERTH_WORLD_NONE || !listed(h, vm))
 			continue;
 		h->owner[i] = vm;
 		h->owned[h->nr_owned++] = i;
-		if (has_wanted(h, i) && !is_listed(h, vm))
-			h->victims[h->nr_victims++] = (struct victim){ vm, priority };
 	}
-	qsort(h->victims, h->nr_victims, sizeof(*h->victims), by_worth);
 	h->gone = calloc(h->nr_victims + 1, sizeof(*h->gone));
 	h->best = calloc(h->nr_victims + 1, sizeof(*h->best));
 	return h->gone && h->best ? 0 : -ENOMEM;

@@ -2,8 +2,8 @@
 /*
  * Who would have to go, so that a claim is met that is not met by what is free?
  *
- * Victims are VMs whose claims say "preemptible" and have a strictly lower priority, and only for devices that a rule with
- * "preempt": "lower" allows the claimant. As few as possible; among equally many those of the lowest priorities, then by
+ * Victims are VMs all of whose devices were given for preemptible claims of a strictly lower priority (struct berth_usage), and
+ * only for devices that a rule with "preempt": "lower" allows the claimant. As few as possible; among equally many those of the lowest priorities, then by
  * name. A claim that would not be met even then displaces nobody. A proposal: stop, sanitise, assign are for others to do.
  */
 #ifndef BERTH_POLICY_PREEMPT_H

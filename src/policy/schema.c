@@ -161,13 +161,38 @@ static const char version_3[] =
 /* Two cards of one kind differ in nothing else. */
 static const char version_4[] = "ALTER TABLE member ADD COLUMN serial TEXT;";
 
-static const char *const versions[] = { version_1, version_2, version_3, version_4 };
+/*
+ * What an owner was given its groups for, and why it is asked to let go of them; last_use is about a place, as evidence is. A
+ * reservation is for one VM or one tenant, of one device (its path) or so many of a pool or class (0: all).
+ */
+static const char version_5[] =
+	"ALTER TABLE assignment ADD COLUMN priority INTEGER NOT NULL DEFAULT 0 CHECK(priority BETWEEN 0 AND 999);"
+	"ALTER TABLE assignment ADD COLUMN preemptible INTEGER NOT NULL DEFAULT 0 CHECK(preemptible IN (0, 1));"
+	"ALTER TABLE assignment ADD COLUMN evict TEXT;"
+
+	"CREATE TABLE last_use("
+	" path TEXT PRIMARY KEY CHECK(path <> ''),"
+	" time INTEGER NOT NULL) STRICT;"
+	"INSERT INTO last_use SELECT m.path, max(a.ended) FROM member m JOIN assignment a ON a.id = m.assignment"
+	" WHERE a.ended IS NOT NULL AND a.state = 'returning' GROUP BY m.path;"
+
+	"CREATE TABLE reservation("
+	" name TEXT PRIMARY KEY CHECK(name <> ''),"
+	" vm TEXT,"
+	" tenant TEXT,"
+	" kind TEXT NOT NULL CHECK(kind IN ('device', 'class', 'pool')),"
+	" what TEXT NOT NULL CHECK(what <> ''),"
+	" count INTEGER NOT NULL CHECK(count >= 0),"
+	" start INTEGER NOT NULL,"
+	" until INTEGER NOT NULL CHECK(until > start),"
+	" since INTEGER NOT NULL,"
+	" uid INTEGER NOT NULL,"
+	" CHECK((vm IS NULL) <> (tenant IS NULL))) STRICT;";
+
+static const char *const versions[] = { version_1, version_2, version_3, version_4, version_5 };
 
 static int (*const fill[])(struct berth_db *db, struct berth_err *err) = {
-	NULL,
-	NULL,
-	berth_audit_chain_all,
-	NULL,
+	NULL, NULL, berth_audit_chain_all, NULL, NULL,
 };
 
 static const char *const vital[] = { "assignment", "member", NULL };
