@@ -132,6 +132,7 @@ WRAP_test_busy := berth_sysfs_write
 WRAP_test_external := berth_sysfs_write
 WRAP_test_sriov := berth_sysfs_write
 WRAP_test_netdev := berth_sysfs_write
+WRAP_test_kept := berth_sysfs_write
 WRAP_test_facts := berth_sysfs_write
 WRAP_test_vpd := berth_sysfs_write
 WRAP_test_repin := fsync

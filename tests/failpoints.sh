@@ -20,6 +20,8 @@ src/vfio/module.c exec_modprobe child of berth_module_load, which has them
 src/vfio/netdev.c set_vf child of set_field, which has them
 src/policy/ledger.c make_dir folder of the ledger: made again by whoever comes next
 src/manager/lock.c make_dir folder of the lock: made again by whoever comes next
+src/vfio/kept.c open_folder made again by whoever comes next
+src/vfio/kept.c replace a text in memory beside the host: lost, something is unknown, and unknown is refused
 src/base/sysfs.c put_note in the child of write_attribute, which has them; a note of no meaning but to waiting
 src/manager/busy.c open_mark an empty file to be locked: made again by whoever comes next
 src/manager/busy.c berth_busy_forget the file of an assignment that has ended; ids never come again

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/sysfs.h"
 #include "vfio/module.h"
+#include "vfio/serials.h"
 
 #define DEV "bus/pci/devices/%s/"
 
@@ -123,6 +124,7 @@ int berth_bind_unbind(const struct berth_host *host, struct berth_bdf at, struct
 
 	if (r < 0 || !*now)
 		return r;
+	berth_serials_keep(host, at);
 	log_debug("%s: unbinding from %s", bdf, now);
 	r = berth_sysfs_write(host, bdf, BERTH_SYSFS_DEADLINE_MS, err, DEV "driver/unbind", bdf);
 	if (r < 0)

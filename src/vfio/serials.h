@@ -5,6 +5,7 @@
 #ifndef BERTH_VFIO_SERIALS_H
 #define BERTH_VFIO_SERIALS_H
 
+#include "base/bdf.h"
 #include "vfio/vpd.h"
 
 struct berth_device;
@@ -16,9 +17,18 @@ struct berth_host;
 /* "": not known, which the driver that the device has now may be the reason for. */
 struct berth_serials {
 	char vpd[BERTH_VPD_SERIAL_LEN]; /* only looked for when asked, and without a berth_caps_serial() */
-	char nvme[BERTH_SERIALS_NVME_LEN]; /* while the nvme driver has it */
-	char mac[BERTH_SERIALS_MAC_LEN]; /* burnt in; while there is an interface that has it; not of VFs */
+	/* while the nvme driver has it, and what was kept (vfio/kept.h) when it was taken from that */
+	char nvme[BERTH_SERIALS_NVME_LEN];
+	/* burnt in; while there is an interface that has it, and what was kept; not of VFs */
+	char mac[BERTH_SERIALS_MAC_LEN];
 };
+
+/**
+ * berth_serials_keep() - before @at is taken from its driver: keep what only that can read
+ *
+ * What cannot be kept is not known until a host driver has the device again.
+ */
+void berth_serials_keep(const struct berth_host *host, struct berth_bdf at);
 
 /* Reads what it can; every error is "not known". @vpd: also what some cards take a second for. */
 void berth_serials_read(struct berth_serials *ret, const struct berth_host *host,

@@ -83,9 +83,9 @@ def edu(m):
     m.device(f"edu,id=edu0,bus={m.port()},dma_mask=0xffffffffffffffff")
 
 
-def nvme(m):
+def nvme(m, serial="lab-nvme"):
     m.disk("disk-nvme", 256 << 20)
-    m.device(f"nvme,id=nvme0,bus={m.port()},drive=disk-nvme,serial=lab-nvme")
+    m.device(f"nvme,id=nvme0,bus={m.port()},drive=disk-nvme,serial={serial}")
     m.drivers += ["nvme"]
     m.settled += ["/dev/nvme0n1"]
 
@@ -172,16 +172,19 @@ def twin(m, number, port):
 
 
 def twins(m):
-    """two e1000e that differ in their serial numbers only"""
+    """two e1000e that differ in their serial numbers only, nvme"""
     iommu(m)
     host_devices(m)
     for number in (0, 1):
         twin(m, number, m.port())
+    nvme(m, "twin-nvme")
+    m.port()
     m.net_drivers += ["e1000e"]
     m.settled += ["/sys/bus/pci/devices/0000:02:00.0/net"]
 
 
-def bridged_twins(m, order):
+def bridged_twins(m, order, free=0):
+    """@free: root ports left free before the one of nvme"""
     iommu(m)
     host_devices(m)
     # in a slot before the others', so that the firmware counts its buses first
@@ -190,6 +193,9 @@ def bridged_twins(m, order):
     m.device("xio3130-downstream,id=down0,bus=switch0,addr=0.0,chassis=33,hotplug=off")
     for number in order:
         twin(m, number, m.port())
+    for _ in range(free):
+        m.port()
+    nvme(m, "twin-nvme")
     m.net_drivers += ["e1000e"]
     m.settled += ["/sys/bus/pci/devices/0000:05:00.0/net"]
 
@@ -200,8 +206,8 @@ def twins_moved(m):
 
 
 def twins_swapped(m):
-    """as twins-moved, each in the other's slot"""
-    bridged_twins(m, (1, 0))
+    """as twins-moved, each in the other's slot, and nvme in the next one"""
+    bridged_twins(m, (1, 0), free=1)
 
 
 def no_iommu(m):
