@@ -8,11 +8,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "policy/decide.h"
+#include "policy/conflict_inside.h"
 #include "policy/moved.h"
-#include "policy/vote.h"
-
-#define SAMPLE_MAX 160 /* of a VM's name made from a pattern */
 
 static const struct {
 	const char *name;
@@ -41,15 +38,7 @@ bool berth_conflict_is_error(enum berth_conflict_code code)
 	return codes[code].error;
 }
 
-/* What the search is about. */
-struct search {
-	struct berth_world *w;
-	const struct berth_policy *p;
-	struct berth_conflicts found;
-	int r; /* of memory */
-};
-
-static bool is_known(const struct search *s, enum berth_conflict_code code,
+static bool is_known(const struct berth_search *s, enum berth_conflict_code code,
 		     const struct berth_origin *a, const struct berth_origin *b)
 {
 	for (size_t i = 0; i < s->found.nr; i++) {
@@ -63,9 +52,9 @@ static bool is_known(const struct search *s, enum berth_conflict_code code,
 }
 
 /* Once for each pair of places. */
-__attribute__((format(printf, 6, 7))) static void
-report(struct search *s, enum berth_conflict_code code, const struct berth_origin *origin,
-       const struct berth_origin *other, uint32_t device, const char *fmt, ...)
+void berth_search_report(struct berth_search *s, enum berth_conflict_code code,
+			 const struct berth_origin *origin, const struct berth_origin *other,
+			 uint32_t device, const char *fmt, ...)
 {
 	struct berth_conflict *c;
 	int used;
@@ -96,26 +85,209 @@ report(struct search *s, enum berth_conflict_code code, const struct berth_origi
 	va_end(ap);
 }
 
-static const char *bdf_of(const struct search *s, uint32_t device)
-{
-	const struct berth_facts *f = &s->w->facts[device];
+/* --- counts --- */
 
-	return f->bdf ? f->bdf : f->path ? f->path : "a device";
+static void find_fits_nothing(struct berth_search *s, uint32_t set,
+			      const struct berth_origin *origin, const char *what)
+{
+	if (!berth_search_set(s, set)->nr_yes && !berth_search_set(s, set)->nr_maybe)
+		berth_search_report(s, BERTH_CONFLICT_FITS_NOTHING, origin, NULL, BERTH_WORLD_NONE,
+				    "the %s fits no device of this host", what);
 }
 
-static const struct berth_devset *set_of(const struct search *s, uint32_t set)
+static void find_idle(struct berth_search *s)
 {
-	return &s->w->sets[set];
+	for (size_t i = 0; i < s->p->nr_rules; i++)
+		find_fits_nothing(s, berth_world_rule_set(s->w, i), &s->p->rules[i].origin, "rule");
+	for (size_t i = 0; i < s->p->nr_taints; i++)
+		find_fits_nothing(s, berth_world_taint_set(s->w, i), &s->p->taints[i].origin,
+				  "taint");
+	for (size_t i = 0; i < s->p->nr_protects; i++)
+		find_fits_nothing(s, berth_world_protect_set(s->w, i), &s->p->protects[i].origin,
+				  "protect");
 }
 
-/* --- VMs that stand for all --- */
+static void find_large_quotas(struct berth_search *s)
+{
+	for (uint32_t t = 0; t < s->p->nr_tenants; t++) {
+		for (size_t i = 0; i < s->p->tenants[t].nr_quotas; i++) {
+			const struct berth_quota *q = &s->p->tenants[t].quotas[i];
+			const struct berth_devset *set =
+				berth_search_set(s, berth_world_quota_set(s->w, t, i));
+
+			if (q->hard > set->nr_yes + set->nr_maybe)
+				berth_search_report(s, BERTH_CONFLICT_LARGE_QUOTA, &q->origin, NULL,
+						    BERTH_WORLD_NONE,
+						    "allows %u of \"%s\", this host has %u",
+						    q->hard, q->of, set->nr_yes + set->nr_maybe);
+		}
+	}
+}
+
+static bool speaks_at(const struct berth_rule *rule, int64_t when)
+{
+	return (!rule->from || when >= rule->from) && (!rule->until || when < rule->until);
+}
+
+/* All reserves of one set at the moment when @at begins, or has begun. */
+static void find_over_reserved(struct berth_search *s, uint32_t at)
+{
+	const struct berth_rule *rules = s->p->rules;
+	uint32_t set = berth_world_rule_set(s->w, at), nr, have = berth_search_set(s, set)->nr_yes;
+	const uint32_t *on = berth_world_rules_on(s->w, set, &nr);
+	int64_t when = rules[at].from ? rules[at].from : INT64_MIN;
+	uint64_t sum = 0;
+	uint32_t other = at;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct berth_rule *rule = &rules[on[i]];
+
+		if (rule->effect != BERTH_EFFECT_RESERVE || !speaks_at(rule, when) ||
+		    (rule->until && rule->until <= s->w->now))
+			continue;
+		sum += rule->count ? rule->count : have;
+		if (on[i] != at)
+			other = on[i];
+	}
+	if (have && sum > have)
+		berth_search_report(
+			s, BERTH_CONFLICT_OVER_RESERVED, &rules[at].origin,
+			other != at ? &rules[other].origin : NULL, BERTH_WORLD_NONE,
+			"%llu devices are reserved at once from here on, this host has %u that fit",
+			(unsigned long long)sum, have);
+}
+
+/* --- devices --- */
+
+/* Rules about a device, in @ret (room for all). */
+uint32_t berth_search_rules(const struct berth_search *s, uint32_t device, uint32_t *ret)
+{
+	uint32_t nr_sets, nr_rules, nr = 0;
+	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr_sets);
+
+	for (uint32_t i = 0; i < nr_sets; i++) {
+		const uint32_t *rules = berth_world_rules_on(s->w, in[i].set, &nr_rules);
+
+		for (uint32_t j = 0; j < nr_rules; j++)
+			ret[nr++] = rules[j];
+	}
+	return nr;
+}
+
+static void find_two_pools(struct berth_search *s, uint32_t device)
+{
+	uint32_t nr;
+	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr);
+	const struct berth_pool_entry *first = NULL;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct berth_pool_entry *pool = berth_world_pool_of(s->w, in[i].set);
+
+		if (!pool || in[i].in != BERTH_YES)
+			continue;
+		if (first)
+			berth_search_report(
+				s, BERTH_CONFLICT_TWO_POOLS, &pool->origin, &first->origin, device,
+				"%s is in pool \"%s\" and in pool \"%s\": each counts it as its own",
+				berth_search_bdf(s, device), pool->name, first->name);
+		else
+			first = pool;
+	}
+}
+
+/* Who gives it away, or NULL; rules that mean every device mean nothing by it. */
+static const struct berth_rule *given_by(struct berth_search *s, uint32_t device, uint32_t *rules)
+{
+	uint32_t nr = berth_search_rules(s, device, rules);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct berth_rule *rule = &s->p->rules[rules[i]];
+
+		if (rule->effect != BERTH_EFFECT_DENY &&
+		    rule->resource.kind != BERTH_RESOURCE_MATCH && !rule->override_protect &&
+		    berth_devset_has(berth_search_set(s, berth_world_rule_set(s->w, rules[i])),
+				     device) == BERTH_YES)
+			return rule;
+	}
+	return NULL;
+}
+
+static void find_given(struct berth_search *s, uint32_t device, uint32_t *rules)
+{
+	const struct berth_rule *rule = given_by(s, device, rules), *other;
+	uint32_t nr, pf = s->w->pf_of[device];
+	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr);
+	const struct berth_protect_entry *by = NULL;
+
+	for (uint32_t i = 0; i < nr && !by; i++)
+		by = berth_world_protect_of(s->w, in[i].set);
+	if (rule && by)
+		berth_search_report(
+			s, BERTH_CONFLICT_PROTECTED, &rule->origin, &by->origin, device,
+			"gives %s, which \"%s\" at %s:%u:%u protects: it stays with the host",
+			berth_search_bdf(s, device), by->name, by->origin.file, by->origin.line,
+			by->origin.column);
+	else if (rule && s->w->usage[device].safety)
+		berth_search_report(s, BERTH_CONFLICT_PROTECTED, &rule->origin, NULL, device,
+				    "gives %s, which the host needs (%s): it stays with the host",
+				    berth_search_bdf(s, device), s->w->usage[device].safety);
+	if (!rule || pf == BERTH_WORLD_NONE)
+		return;
+	other = given_by(s, pf, rules);
+	if (other)
+		berth_search_report(
+			s, BERTH_CONFLICT_PF_AND_VFS, &other->origin, &rule->origin, pf,
+			"gives %s, and the rule at %s:%u:%u its VF %s: whoever has the one keeps the "
+			"other from everybody",
+			berth_search_bdf(s, pf), rule->origin.file, rule->origin.line,
+			rule->origin.column, berth_search_bdf(s, device));
+}
+
+static void find_about_devices(struct berth_search *s)
+{
+	uint32_t *rules = calloc(s->p->nr_rules + 1, sizeof(*rules));
+
+	if (!rules)
+		s->r = -ENOMEM;
+	for (uint32_t i = 0; i < s->w->nr && s->r == 0; i++) {
+		if (s->w->group_of[i] == BERTH_WORLD_NONE)
+			continue;
+		find_two_pools(s, i);
+		find_given(s, i, rules);
+	}
+	free(rules);
+}
+
+static void find_moved(struct berth_search *s)
+{
+	for (size_t i = 0; i < s->p->nr_devices; i++) {
+		const struct berth_group_entry *entry = &s->p->devices[i];
+		const struct berth_facts *now;
+		struct berth_moved moved;
+
+		berth_moved_find(entry, s->w->facts, s->w->nr, &moved);
+		if (!moved.nr)
+			continue;
+		now = &s->w->facts[moved.now];
+		berth_search_report(
+			s, BERTH_CONFLICT_MOVED, &entry->origin, NULL, (uint32_t)moved.now,
+			"device \"%s\" has moved%s%s to %s (%s, %s %s)%s; nothing follows it by "
+			"itself: if this is meant, write so into its match (berth repin)",
+			entry->name, moved.was ? " from " : "", moved.was ? moved.was : "",
+			now->path ? now->path : "another place", now->bdf ? now->bdf : "no address",
+			moved.attribute, moved.serial,
+			moved.nr > 1 ? ", or to others with the same" : "");
+	}
+}
+
+/* --- tenants --- */
 
 /* A name that the pattern fits, with what no VM has in its name where the pattern leaves it open. */
-static void make_sample(const char *glob, char buf[static SAMPLE_MAX])
+void berth_search_sample(const char *glob, char buf[static BERTH_SAMPLE_MAX])
 {
 	size_t used = 0;
 
-	for (; *glob && used + 4 < SAMPLE_MAX; glob++) {
+	for (; *glob && used + 4 < BERTH_SAMPLE_MAX; glob++) {
 		if (*glob == '*') {
 			memcpy(buf + used, "~~~", 3);
 			used += 3;
@@ -134,443 +306,7 @@ static void make_sample(const char *glob, char buf[static SAMPLE_MAX])
 	buf[used] = '\0';
 }
 
-/* Calls @fn for one VM of each pattern that a rule is about; "~" for any VM. Stops when it says so. */
-static bool each_vm(const struct search *s, const struct berth_rule *rule,
-		    bool (*fn)(void *arg, const char *vm), void *arg)
-{
-	char vm[SAMPLE_MAX];
-
-	if (!rule->vms && !rule->tenants)
-		return fn(arg, "~");
-	for (char **glob = rule->vms; glob && *glob; glob++) {
-		make_sample(*glob, vm);
-		if (fn(arg, vm))
-			return true;
-	}
-	for (char **name = rule->tenants; name && *name; name++) {
-		for (size_t t = 0; t < s->p->nr_tenants; t++) {
-			char **vms = s->p->tenants[t].vms;
-
-			for (; strcmp(s->p->tenants[t].name, *name) == 0 && vms && *vms; vms++) {
-				make_sample(*vms, vm);
-				if (fn(arg, vm))
-					return true;
-			}
-		}
-	}
-	return false;
-}
-
-/* --- rules against rules --- */
-
-struct clash {
-	struct search *s;
-	uint32_t device;
-};
-
-static bool try_clash(void *arg, const char *vm)
-{
-	struct clash *c = arg;
-	struct berth_verdict v;
-	int r = berth_decide(c->s->w, c->device, false, &(struct berth_question){ .vm = vm }, &v,
-			     NULL);
-
-	if (r < 0)
-		c->s->r = r;
-	if (r < 0 || v.reason != BERTH_REASON_CONFLICT || !v.rival)
-		return r < 0;
-	report(c->s, BERTH_CONFLICT_EQUAL_WEIGHT, v.origin, v.other, c->device,
-	       "gives %s to a VM that the rule at %s:%u:%u, with the same priority %d and as exact, "
-	       "denies it; give one of the two another priority",
-	       bdf_of(c->s, c->device), v.other->file, v.other->line, v.other->column,
-	       v.rule->priority);
-	return true;
-}
-
-static bool withholds_all(const struct berth_rule *rule)
-{
-	return rule->effect == BERTH_EFFECT_PIN ||
-	       (rule->effect == BERTH_EFFECT_RESERVE && !rule->count);
-}
-
-/* Rules about a device, in @ret (room for all). */
-static uint32_t rules_about(const struct search *s, uint32_t device, uint32_t *ret)
-{
-	uint32_t nr_sets, nr_rules, nr = 0;
-	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr_sets);
-
-	for (uint32_t i = 0; i < nr_sets; i++) {
-		const uint32_t *rules = berth_world_rules_on(s->w, in[i].set, &nr_rules);
-
-		for (uint32_t j = 0; j < nr_rules; j++)
-			ret[nr++] = rules[j];
-	}
-	return nr;
-}
-
-static void clash_on(struct search *s, uint32_t device, const uint32_t *rules, uint32_t nr)
-{
-	struct clash c = { s, device };
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_rule *pin = &s->p->rules[rules[i]];
-
-		for (uint32_t j = 0; j < nr && withholds_all(pin) && s->r == 0; j++) {
-			const struct berth_rule *other = &s->p->rules[rules[j]];
-
-			if (i != j && other->effect != BERTH_EFFECT_DENY &&
-			    berth_rule_weigh(pin, other) == 0)
-				each_vm(s, other, try_clash, &c);
-		}
-	}
-}
-
-/* Devices in the very same sets have the same rules: one of a row of them is enough. */
-static bool same_sets(const struct search *s, uint32_t a, uint32_t b)
-{
-	uint32_t nr_a, nr_b;
-	const struct berth_world_member *x = berth_world_sets_of(s->w, a, &nr_a);
-	const struct berth_world_member *y = berth_world_sets_of(s->w, b, &nr_b);
-
-	for (uint32_t i = 0; nr_a == nr_b && i < nr_a; i++) {
-		if (x[i].set != y[i].set || x[i].in != y[i].in)
-			return false;
-	}
-	return nr_a == nr_b;
-}
-
-static void find_clashes(struct search *s)
-{
-	uint32_t *rules = calloc(s->p->nr_rules + 1, sizeof(*rules));
-	uint32_t last = BERTH_WORLD_NONE;
-
-	if (!rules)
-		s->r = -ENOMEM;
-	for (uint32_t i = 0; i < s->w->nr && s->r == 0; i++) {
-		if (s->w->group_of[i] == BERTH_WORLD_NONE ||
-		    (last != BERTH_WORLD_NONE && same_sets(s, last, i)))
-			continue;
-		clash_on(s, i, rules, rules_about(s, i, rules));
-		last = i;
-	}
-	free(rules);
-}
-
-struct fit {
-	struct search *s;
-	uint32_t rule;
-	bool no; /* a VM was found that the rule is not about */
-};
-
-static bool try_fit(void *arg, const char *vm)
-{
-	struct fit *f = arg;
-	const struct berth_subject *subject = berth_world_subject(f->s->w, vm);
-
-	if (!subject)
-		f->s->r = -ENOMEM;
-	f->no = !subject || berth_world_fits(f->s->w, subject, f->rule) != BERTH_YES;
-	return f->no;
-}
-
-/* Is there a VM that @a is about and @b is not? */
-static bool others_too(struct search *s, uint32_t a, uint32_t b)
-{
-	struct fit f = { .s = s, .rule = b };
-
-	each_vm(s, &s->p->rules[a], try_fit, &f);
-	return f.no;
-}
-
-/* The strongest pin of a device, or BERTH_WORLD_NONE. */
-static uint32_t pin_of(struct search *s, uint32_t device, uint32_t *rules)
-{
-	uint32_t nr = rules_about(s, device, rules), best = BERTH_WORLD_NONE;
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_rule *rule = &s->p->rules[rules[i]];
-		uint32_t set = berth_world_rule_set(s->w, rules[i]);
-
-		if (rule->effect == BERTH_EFFECT_PIN &&
-		    berth_devset_has(set_of(s, set), device) == BERTH_YES &&
-		    (best == BERTH_WORLD_NONE || berth_rule_weigh(rule, &s->p->rules[best]) > 0))
-			best = rules[i];
-	}
-	return best;
-}
-
-static void split_group(struct search *s, const struct berth_world_group *g, uint32_t *rules)
-{
-	uint32_t first = BERTH_WORLD_NONE, first_device = 0;
-
-	for (uint32_t i = 0; i < g->nr && s->r == 0; i++) {
-		uint32_t pin = pin_of(s, g->members[i], rules);
-
-		if (pin == BERTH_WORLD_NONE)
-			continue;
-		if (first == BERTH_WORLD_NONE) {
-			first = pin;
-			first_device = g->members[i];
-			continue;
-		}
-		if (pin != first && others_too(s, first, pin) && others_too(s, pin, first))
-			report(s, BERTH_CONFLICT_PINS_SPLIT_GROUP, &s->p->rules[first].origin,
-			       &s->p->rules[pin].origin, first_device,
-			       "pins %s to other VMs than the pin of %s at %s:%u:%u, but both are in "
-			       "one IOMMU group, which has one owner: nobody gets either",
-			       bdf_of(s, first_device), bdf_of(s, g->members[i]),
-			       s->p->rules[pin].origin.file, s->p->rules[pin].origin.line,
-			       s->p->rules[pin].origin.column);
-	}
-}
-
-static void find_split_groups(struct search *s)
-{
-	uint32_t *rules = calloc(s->p->nr_rules + 1, sizeof(*rules));
-
-	if (!rules)
-		s->r = -ENOMEM;
-	for (uint32_t i = 0; i < s->w->nr_groups && s->r == 0; i++) {
-		if (s->w->groups[i].nr > 1)
-			split_group(s, &s->w->groups[i], rules);
-	}
-	free(rules);
-}
-
-/* --- shadowed rules --- */
-
-struct shadow {
-	struct search *s;
-	uint32_t rule, device;
-	const struct berth_rule *by; /* the last rule that decided instead */
-};
-
-/* Does the rule decide for this VM? Then it is not shadowed, which ends the search. */
-static bool try_shadow(void *arg, const char *vm)
-{
-	struct shadow *x = arg;
-	const struct berth_rule *rule = &x->s->p->rules[x->rule], *by;
-	const struct berth_subject *subject = berth_world_subject(x->s->w, vm);
-	struct berth_ballot b;
-
-	if (!subject) {
-		x->s->r = -ENOMEM;
-		return true;
-	}
-	berth_vote(x->s->w, x->device, subject, &b, NULL);
-	by = b.forbid;
-	if (!by && b.deny && berth_rule_weigh(b.deny, rule) > 0)
-		by = b.deny;
-	if (!by && b.allow && berth_rule_weigh(b.allow, rule) > 0)
-		by = b.allow;
-	if (!by || by == rule || by->from || by->until)
-		return true;
-	x->by = by;
-	return false;
-}
-
-static void find_shadow(struct search *s, uint32_t index)
-{
-	const struct berth_rule *rule = &s->p->rules[index];
-	const struct berth_devset *set = set_of(s, berth_world_rule_set(s->w, index));
-	struct shadow x = { .s = s, .rule = index };
-
-	/* what else decides at another time, or counts, is not known */
-	if (rule->effect == BERTH_EFFECT_DENY || rule->count || !set->nr_yes || set->nr_maybe ||
-	    !berth_world_rule_speaks(s->w, rule))
-		return;
-	for (uint32_t i = 0; i < set->nr_yes && s->r == 0; i++) {
-		x.device = set->yes[i];
-		if (each_vm(s, rule, try_shadow, &x))
-			return;
-		/* a pin that others cannot have without it is of use */
-		if (withholds_all(rule) && try_shadow(&x, "~~"))
-			return;
-	}
-	if (x.by)
-		report(s, BERTH_CONFLICT_SHADOWED, &rule->origin, &x.by->origin, set->yes[0],
-		       "never decides: for every device of this host that it is about, heavier rules "
-		       "do, such as the one at %s:%u:%u",
-		       x.by->origin.file, x.by->origin.line, x.by->origin.column);
-}
-
-/* --- counts --- */
-
-static void find_fits_nothing(struct search *s, uint32_t set, const struct berth_origin *origin,
-			      const char *what)
-{
-	if (!set_of(s, set)->nr_yes && !set_of(s, set)->nr_maybe)
-		report(s, BERTH_CONFLICT_FITS_NOTHING, origin, NULL, BERTH_WORLD_NONE,
-		       "the %s fits no device of this host", what);
-}
-
-static void find_idle(struct search *s)
-{
-	for (size_t i = 0; i < s->p->nr_rules; i++)
-		find_fits_nothing(s, berth_world_rule_set(s->w, i), &s->p->rules[i].origin, "rule");
-	for (size_t i = 0; i < s->p->nr_taints; i++)
-		find_fits_nothing(s, berth_world_taint_set(s->w, i), &s->p->taints[i].origin,
-				  "taint");
-	for (size_t i = 0; i < s->p->nr_protects; i++)
-		find_fits_nothing(s, berth_world_protect_set(s->w, i), &s->p->protects[i].origin,
-				  "protect");
-}
-
-static void find_large_quotas(struct search *s)
-{
-	for (uint32_t t = 0; t < s->p->nr_tenants; t++) {
-		for (size_t i = 0; i < s->p->tenants[t].nr_quotas; i++) {
-			const struct berth_quota *q = &s->p->tenants[t].quotas[i];
-			const struct berth_devset *set =
-				set_of(s, berth_world_quota_set(s->w, t, i));
-
-			if (q->hard > set->nr_yes + set->nr_maybe)
-				report(s, BERTH_CONFLICT_LARGE_QUOTA, &q->origin, NULL,
-				       BERTH_WORLD_NONE, "allows %u of \"%s\", this host has %u",
-				       q->hard, q->of, set->nr_yes + set->nr_maybe);
-		}
-	}
-}
-
-static bool speaks_at(const struct berth_rule *rule, int64_t when)
-{
-	return (!rule->from || when >= rule->from) && (!rule->until || when < rule->until);
-}
-
-/* All reserves of one set at the moment when @at begins, or has begun. */
-static void find_over_reserved(struct search *s, uint32_t at)
-{
-	const struct berth_rule *rules = s->p->rules;
-	uint32_t set = berth_world_rule_set(s->w, at), nr, have = set_of(s, set)->nr_yes;
-	const uint32_t *on = berth_world_rules_on(s->w, set, &nr);
-	int64_t when = rules[at].from ? rules[at].from : INT64_MIN;
-	uint64_t sum = 0;
-	uint32_t other = at;
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_rule *rule = &rules[on[i]];
-
-		if (rule->effect != BERTH_EFFECT_RESERVE || !speaks_at(rule, when) ||
-		    (rule->until && rule->until <= s->w->now))
-			continue;
-		sum += rule->count ? rule->count : have;
-		if (on[i] != at)
-			other = on[i];
-	}
-	if (have && sum > have)
-		report(s, BERTH_CONFLICT_OVER_RESERVED, &rules[at].origin,
-		       other != at ? &rules[other].origin : NULL, BERTH_WORLD_NONE,
-		       "%llu devices are reserved at once from here on, this host has %u that fit",
-		       (unsigned long long)sum, have);
-}
-
-/* --- devices --- */
-
-static void find_two_pools(struct search *s, uint32_t device)
-{
-	uint32_t nr;
-	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr);
-	const struct berth_pool_entry *first = NULL;
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_pool_entry *pool = berth_world_pool_of(s->w, in[i].set);
-
-		if (!pool || in[i].in != BERTH_YES)
-			continue;
-		if (first)
-			report(s, BERTH_CONFLICT_TWO_POOLS, &pool->origin, &first->origin, device,
-			       "%s is in pool \"%s\" and in pool \"%s\": each counts it as its own",
-			       bdf_of(s, device), pool->name, first->name);
-		else
-			first = pool;
-	}
-}
-
-/* Who gives it away, or NULL; rules that mean every device mean nothing by it. */
-static const struct berth_rule *given_by(struct search *s, uint32_t device, uint32_t *rules)
-{
-	uint32_t nr = rules_about(s, device, rules);
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_rule *rule = &s->p->rules[rules[i]];
-
-		if (rule->effect != BERTH_EFFECT_DENY &&
-		    rule->resource.kind != BERTH_RESOURCE_MATCH && !rule->override_protect &&
-		    berth_devset_has(set_of(s, berth_world_rule_set(s->w, rules[i])), device) ==
-			    BERTH_YES)
-			return rule;
-	}
-	return NULL;
-}
-
-static void find_given(struct search *s, uint32_t device, uint32_t *rules)
-{
-	const struct berth_rule *rule = given_by(s, device, rules), *other;
-	uint32_t nr, pf = s->w->pf_of[device];
-	const struct berth_world_member *in = berth_world_sets_of(s->w, device, &nr);
-	const struct berth_protect_entry *by = NULL;
-
-	for (uint32_t i = 0; i < nr && !by; i++)
-		by = berth_world_protect_of(s->w, in[i].set);
-	if (rule && by)
-		report(s, BERTH_CONFLICT_PROTECTED, &rule->origin, &by->origin, device,
-		       "gives %s, which \"%s\" at %s:%u:%u protects: it stays with the host",
-		       bdf_of(s, device), by->name, by->origin.file, by->origin.line,
-		       by->origin.column);
-	else if (rule && s->w->usage[device].safety)
-		report(s, BERTH_CONFLICT_PROTECTED, &rule->origin, NULL, device,
-		       "gives %s, which the host needs (%s): it stays with the host",
-		       bdf_of(s, device), s->w->usage[device].safety);
-	if (!rule || pf == BERTH_WORLD_NONE)
-		return;
-	other = given_by(s, pf, rules);
-	if (other)
-		report(s, BERTH_CONFLICT_PF_AND_VFS, &other->origin, &rule->origin, pf,
-		       "gives %s, and the rule at %s:%u:%u its VF %s: whoever has the one keeps the "
-		       "other from everybody",
-		       bdf_of(s, pf), rule->origin.file, rule->origin.line, rule->origin.column,
-		       bdf_of(s, device));
-}
-
-static void find_about_devices(struct search *s)
-{
-	uint32_t *rules = calloc(s->p->nr_rules + 1, sizeof(*rules));
-
-	if (!rules)
-		s->r = -ENOMEM;
-	for (uint32_t i = 0; i < s->w->nr && s->r == 0; i++) {
-		if (s->w->group_of[i] == BERTH_WORLD_NONE)
-			continue;
-		find_two_pools(s, i);
-		find_given(s, i, rules);
-	}
-	free(rules);
-}
-
-static void find_moved(struct search *s)
-{
-	for (size_t i = 0; i < s->p->nr_devices; i++) {
-		const struct berth_group_entry *entry = &s->p->devices[i];
-		const struct berth_facts *now;
-		struct berth_moved moved;
-
-		berth_moved_find(entry, s->w->facts, s->w->nr, &moved);
-		if (!moved.nr)
-			continue;
-		now = &s->w->facts[moved.now];
-		report(s, BERTH_CONFLICT_MOVED, &entry->origin, NULL, (uint32_t)moved.now,
-		       "device \"%s\" has moved%s%s to %s (%s, %s %s)%s; nothing follows it by "
-		       "itself: if this is meant, write so into its match (berth repin)",
-		       entry->name, moved.was ? " from " : "", moved.was ? moved.was : "",
-		       now->path ? now->path : "another place", now->bdf ? now->bdf : "no address",
-		       moved.attribute, moved.serial,
-		       moved.nr > 1 ? ", or to others with the same" : "");
-	}
-}
-
-/* --- tenants --- */
-
-static void try_tenants(struct search *s, const char *vm)
+static void try_tenants(struct berth_search *s, const char *vm)
 {
 	const struct berth_subject *subject = berth_world_subject(s->w, vm);
 	const struct berth_tenant_entry *t = s->p->tenants;
@@ -578,22 +314,23 @@ static void try_tenants(struct search *s, const char *vm)
 	if (!subject)
 		s->r = -ENOMEM;
 	else if (subject->tenant_2 != BERTH_WORLD_NONE)
-		report(s, BERTH_CONFLICT_TWO_TENANTS, &t[subject->tenant_2].origin,
-		       &t[subject->tenant].origin, BERTH_WORLD_NONE,
-		       "VM \"%s\" belongs to tenant \"%s\" and to tenant \"%s\" at %s:%u:%u: it gets "
-		       "nothing",
-		       vm, t[subject->tenant_2].name, t[subject->tenant].name,
-		       t[subject->tenant].origin.file, t[subject->tenant].origin.line,
-		       t[subject->tenant].origin.column);
+		berth_search_report(
+			s, BERTH_CONFLICT_TWO_TENANTS, &t[subject->tenant_2].origin,
+			&t[subject->tenant].origin, BERTH_WORLD_NONE,
+			"VM \"%s\" belongs to tenant \"%s\" and to tenant \"%s\" at %s:%u:%u: it gets "
+			"nothing",
+			vm, t[subject->tenant_2].name, t[subject->tenant].name,
+			t[subject->tenant].origin.file, t[subject->tenant].origin.line,
+			t[subject->tenant].origin.column);
 }
 
-static void find_two_tenants(struct search *s)
+static void find_two_tenants(struct berth_search *s)
 {
-	char vm[SAMPLE_MAX];
+	char vm[BERTH_SAMPLE_MAX];
 
 	for (size_t i = 0; i < s->p->nr_tenants; i++) {
 		for (char **glob = s->p->tenants[i].vms; glob && *glob && s->r == 0; glob++) {
-			make_sample(*glob, vm);
+			berth_search_sample(*glob, vm);
 			try_tenants(s, vm);
 		}
 	}
@@ -614,10 +351,10 @@ static int cmp_severity(const void *a, const void *b)
 int berth_conflicts_find(struct berth_world *world, struct berth_conflicts *ret,
 			 struct berth_err *err)
 {
-	struct search s = { .w = world, .p = world->policy };
+	struct berth_search s = { .w = world, .p = world->policy };
 
-	find_clashes(&s);
-	find_split_groups(&s);
+	berth_search_clashes(&s);
+	berth_search_split_groups(&s);
 	find_two_tenants(&s);
 	for (uint32_t i = 0; i < s.p->nr_rules && s.r == 0; i++) {
 		if (s.p->rules[i].effect == BERTH_EFFECT_RESERVE)
@@ -626,7 +363,7 @@ int berth_conflicts_find(struct berth_world *world, struct berth_conflicts *ret,
 	find_about_devices(&s);
 	find_moved(&s);
 	for (uint32_t i = 0; i < s.p->nr_rules && s.r == 0; i++)
-		find_shadow(&s, i);
+		berth_search_shadow(&s, i);
 	find_idle(&s);
 	find_large_quotas(&s);
 	if (s.r < 0) {

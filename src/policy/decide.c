@@ -6,25 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/decide_inside.h"
 #include "policy/vote.h"
 
-/* What is being decided. */
-struct decision {
-	const struct berth_world *world;
-	const struct berth_policy *policy;
-	const struct berth_facts *facts;
-	const struct berth_usage *usage;
-	const struct berth_subject *subject;
-	const struct berth_question *q;
-	uint32_t device;
-	bool companion, own;
-	bool settled; /* a refusal was found: what follows only goes into the trace */
-	struct berth_verdict *verdict;
-	struct berth_trace *trace;
-};
-
 /* The first one decides. */
-static void refuse(struct decision *d, const struct berth_verdict *why)
+void berth_decision_refuse(struct berth_decision *d, const struct berth_verdict *why)
 {
 	if (d->settled)
 		return;
@@ -35,9 +21,9 @@ static void refuse(struct decision *d, const struct berth_verdict *why)
 }
 
 /* A check that is not about a rule. Return: it in the trace, or NULL. */
-static struct berth_check *note(struct decision *d, enum berth_reason code,
-				enum berth_check_result result, const char *what, const char *name,
-				const struct berth_origin *origin)
+struct berth_check *berth_decision_note(struct berth_decision *d, enum berth_reason code,
+					enum berth_check_result result, const char *what,
+					const char *name, const struct berth_origin *origin)
 {
 	return berth_trace_add(d->trace, &(struct berth_check){ .code = code,
 								.result = result,
@@ -49,7 +35,7 @@ static struct berth_check *note(struct decision *d, enum berth_reason code,
 								.at = d->device });
 }
 
-__attribute__((format(printf, 3, 4))) static void say(char *buf, size_t size, const char *fmt, ...)
+void berth_decision_say(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -57,29 +43,18 @@ __attribute__((format(printf, 3, 4))) static void say(char *buf, size_t size, co
 	vsnprintf(buf, size, fmt, ap);
 	va_end(ap);
 }
-#define OBSERVED(c, ...)                                                                           \
-	do {                                                                                       \
-		if (c)                                                                             \
-			say((c)->observed, sizeof((c)->observed), __VA_ARGS__);                    \
-	} while (0)
-#define WANTED(c, ...)                                                                             \
-	do {                                                                                       \
-		if (c)                                                                             \
-			say((c)->wanted, sizeof((c)->wanted), __VA_ARGS__);                        \
-	} while (0)
-
 /* --- identity --- */
 
-static void note_fit(struct decision *d, const char *what, const struct berth_group_entry *entry,
-		     enum berth_tri in)
+static void note_fit(struct berth_decision *d, const char *what,
+		     const struct berth_group_entry *entry, enum berth_tri in)
 {
 	const char *term = NULL;
 	struct berth_check *c;
 
 	if (in != BERTH_YES)
 		berth_match_eval(entry->match, d->facts, &term);
-	c = note(d, BERTH_REASON_IDENTITY_CHANGED, BERTH_CHECK_NONE, what, entry->name,
-		 &entry->origin);
+	c = berth_decision_note(d, BERTH_REASON_IDENTITY_CHANGED, BERTH_CHECK_NONE, what,
+				entry->name, &entry->origin);
 	if (!c)
 		return;
 	c->device = in;
@@ -88,17 +63,17 @@ static void note_fit(struct decision *d, const char *what, const struct berth_gr
 		berth_match_observed(d->facts, term, c->observed, sizeof(c->observed));
 }
 
-static void check_expect(struct decision *d, const struct berth_group_entry *entry)
+static void check_expect(struct berth_decision *d, const struct berth_group_entry *entry)
 {
 	const char *term;
 	enum berth_tri holds = berth_match_eval(entry->expect, d->facts, &term);
 	enum berth_reason code = holds == BERTH_UNKNOWN ? BERTH_REASON_IDENTITY_UNKNOWN :
 							  BERTH_REASON_IDENTITY_CHANGED;
-	struct berth_check *c = note(d, code,
-				     holds == BERTH_YES ? BERTH_CHECK_PASS :
-				     holds == BERTH_NO	? BERTH_CHECK_FAIL :
-							  BERTH_CHECK_UNKNOWN,
-				     "device", entry->name, &entry->origin);
+	struct berth_check *c = berth_decision_note(d, code,
+						    holds == BERTH_YES ? BERTH_CHECK_PASS :
+						    holds == BERTH_NO  ? BERTH_CHECK_FAIL :
+									 BERTH_CHECK_UNKNOWN,
+						    "device", entry->name, &entry->origin);
 
 	if (!c)
 		return;
@@ -107,10 +82,10 @@ static void check_expect(struct decision *d, const struct berth_group_entry *ent
 	c->term = term;
 	if (term)
 		berth_match_observed(d->facts, term, c->observed, sizeof(c->observed));
-	WANTED(c, "as expected of \"%s\"", entry->name);
+	BERTH_WANTED(c, "as expected of \"%s\"", entry->name);
 }
 
-static void check_identity(struct decision *d)
+static void check_identity(struct berth_decision *d)
 {
 	const struct berth_group_entry *entry;
 	enum berth_tri is = berth_world_identity(d->world, d->device, &entry);
@@ -133,19 +108,19 @@ static void check_identity(struct decision *d)
 	if (is == BERTH_YES)
 		return;
 	berth_match_eval(entry->expect, d->facts, &term);
-	refuse(d,
-	       &(struct berth_verdict){ .reason = is == BERTH_NO ? BERTH_REASON_IDENTITY_CHANGED :
-								   BERTH_REASON_IDENTITY_UNKNOWN,
-					.origin = &entry->origin,
-					.name = entry->name,
-					.term = term,
-					.unknown = is == BERTH_UNKNOWN });
+	berth_decision_refuse(d, &(struct berth_verdict){
+					 .reason = is == BERTH_NO ? BERTH_REASON_IDENTITY_CHANGED :
+								    BERTH_REASON_IDENTITY_UNKNOWN,
+					 .origin = &entry->origin,
+					 .name = entry->name,
+					 .term = term,
+					 .unknown = is == BERTH_UNKNOWN });
 }
 
 /* --- protection --- */
 
 /* The allow that names this device and may override its protection, or NULL. */
-static const struct berth_rule *find_override(const struct decision *d)
+static const struct berth_rule *find_override(const struct berth_decision *d)
 {
 	uint32_t nr, nr_rules;
 	const struct berth_world_member *in = berth_world_sets_of(d->world, d->device, &nr);
@@ -166,7 +141,7 @@ static const struct berth_rule *find_override(const struct decision *d)
 	return NULL;
 }
 
-static void check_protect(struct decision *d, const struct berth_protect_entry *entry,
+static void check_protect(struct berth_decision *d, const struct berth_protect_entry *entry,
 			  enum berth_tri in, const struct berth_rule *override)
 {
 	bool lifted = override && d->q->force;
@@ -174,31 +149,31 @@ static void check_protect(struct decision *d, const struct berth_protect_entry *
 	struct berth_check *c;
 
 	berth_match_eval(entry->match, d->facts, &term);
-	c = note(d, BERTH_REASON_PROTECTED,
-		 lifted		 ? BERTH_CHECK_PASS :
-		 in == BERTH_YES ? BERTH_CHECK_FAIL :
-				   BERTH_CHECK_UNKNOWN,
-		 "protect", entry->name, &entry->origin);
+	c = berth_decision_note(d, BERTH_REASON_PROTECTED,
+				lifted		? BERTH_CHECK_PASS :
+				in == BERTH_YES ? BERTH_CHECK_FAIL :
+						  BERTH_CHECK_UNKNOWN,
+				"protect", entry->name, &entry->origin);
 	if (c) {
 		c->device = in;
 		c->term = term;
 		if (term)
 			berth_match_observed(d->facts, term, c->observed, sizeof(c->observed));
 		else
-			OBSERVED(c, "protected");
-		WANTED(c, "%s", override ? "--force" : "not protected");
+			BERTH_OBSERVED(c, "protected");
+		BERTH_WANTED(c, "%s", override ? "--force" : "not protected");
 	}
 	if (!lifted)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_PROTECTED,
-						   .origin = &entry->origin,
-						   .rule = override,
-						   .name = entry->name,
-						   .term = term,
-						   .unknown = in == BERTH_UNKNOWN,
-						   .forceable = override != NULL });
+		berth_decision_refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_PROTECTED,
+								  .origin = &entry->origin,
+								  .rule = override,
+								  .name = entry->name,
+								  .term = term,
+								  .unknown = in == BERTH_UNKNOWN,
+								  .forceable = override != NULL });
 }
 
-static void check_protects(struct decision *d)
+static void check_protects(struct berth_decision *d)
 {
 	const struct berth_rule *override = NULL;
 	bool looked = false;
@@ -206,13 +181,14 @@ static void check_protects(struct decision *d)
 	const struct berth_world_member *in = berth_world_sets_of(d->world, d->device, &nr);
 
 	if (d->usage->safety) {
-		struct berth_check *c = note(d, BERTH_REASON_PROTECTED, BERTH_CHECK_FAIL, "safety",
-					     d->usage->safety, NULL);
+		struct berth_check *c = berth_decision_note(d, BERTH_REASON_PROTECTED,
+							    BERTH_CHECK_FAIL, "safety",
+							    d->usage->safety, NULL);
 
-		OBSERVED(c, "%s", d->usage->safety);
-		WANTED(c, "nothing of the host's stands on it");
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_PROTECTED,
-						   .name = d->usage->safety });
+		BERTH_OBSERVED(c, "%s", d->usage->safety);
+		BERTH_WANTED(c, "nothing of the host's stands on it");
+		berth_decision_refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_PROTECTED,
+								  .name = d->usage->safety });
 	}
 	for (uint32_t i = 0; i < nr; i++) {
 		const struct berth_protect_entry *entry =
@@ -229,13 +205,14 @@ static void check_protects(struct decision *d)
 
 /* --- rules --- */
 
-static void refuse_by(struct decision *d, enum berth_reason reason, const struct berth_rule *rule)
+static void refuse_by(struct berth_decision *d, enum berth_reason reason,
+		      const struct berth_rule *rule)
 {
-	refuse(d,
-	       &(struct berth_verdict){ .reason = reason, .origin = &rule->origin, .rule = rule });
+	berth_decision_refuse(d, &(struct berth_verdict){
+					 .reason = reason, .origin = &rule->origin, .rule = rule });
 }
 
-static void check_tenants(struct decision *d)
+static void check_tenants(struct berth_decision *d)
 {
 	const struct berth_tenant_entry *tenants = d->policy->tenants;
 	const struct berth_subject *s = d->subject;
@@ -243,17 +220,18 @@ static void check_tenants(struct decision *d)
 
 	if (s->tenant_2 == BERTH_WORLD_NONE)
 		return;
-	c = note(d, BERTH_REASON_CONFLICT, BERTH_CHECK_FAIL, "tenant", tenants[s->tenant].name,
-		 &tenants[s->tenant].origin);
-	OBSERVED(c, "also of tenant %s", tenants[s->tenant_2].name);
-	WANTED(c, "one tenant");
-	refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_CONFLICT,
-					   .origin = &tenants[s->tenant].origin,
-					   .other = &tenants[s->tenant_2].origin,
-					   .name = tenants[s->tenant].name });
+	c = berth_decision_note(d, BERTH_REASON_CONFLICT, BERTH_CHECK_FAIL, "tenant",
+				tenants[s->tenant].name, &tenants[s->tenant].origin);
+	BERTH_OBSERVED(c, "also of tenant %s", tenants[s->tenant_2].name);
+	BERTH_WANTED(c, "one tenant");
+	berth_decision_refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_CONFLICT,
+							  .origin = &tenants[s->tenant].origin,
+							  .other = &tenants[s->tenant_2].origin,
+							  .name = tenants[s->tenant].name });
 }
 
-static void allow_by(struct decision *d, enum berth_reason reason, const struct berth_rule *rule)
+static void allow_by(struct berth_decision *d, enum berth_reason reason,
+		     const struct berth_rule *rule)
 {
 	if (d->settled)
 		return;
@@ -269,21 +247,22 @@ static void allow_by(struct decision *d, enum berth_reason reason, const struct 
 }
 
 /* No rule says anything: nothing is given by saying nothing, but a companion is not what was asked for. */
-static void check_unnamed(struct decision *d)
+static void check_unnamed(struct berth_decision *d)
 {
-	struct berth_check *c = note(d, BERTH_REASON_NO_RULE_ALLOWS,
-				     d->companion ? BERTH_CHECK_PASS : BERTH_CHECK_FAIL, "rules",
-				     NULL, NULL);
+	struct berth_check *c = berth_decision_note(
+		d, BERTH_REASON_NO_RULE_ALLOWS, d->companion ? BERTH_CHECK_PASS : BERTH_CHECK_FAIL,
+		"rules", NULL, NULL);
 
-	OBSERVED(c, "none allows it");
-	WANTED(c, "%s", d->companion ? "none: it only comes along" : "one that allows it");
+	BERTH_OBSERVED(c, "none allows it");
+	BERTH_WANTED(c, "%s", d->companion ? "none: it only comes along" : "one that allows it");
 	if (d->companion)
 		allow_by(d, BERTH_REASON_COMPANION, NULL);
 	else
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_NO_RULE_ALLOWS });
+		berth_decision_refuse(
+			d, &(struct berth_verdict){ .reason = BERTH_REASON_NO_RULE_ALLOWS });
 }
 
-static void check_ballot(struct decision *d, const struct berth_ballot *b)
+static void check_ballot(struct berth_decision *d, const struct berth_ballot *b)
 {
 	const struct berth_rule *allow = b->allow, *deny = b->deny;
 	int weight = allow && deny ? berth_rule_weigh(allow, deny) : 0;
@@ -291,17 +270,18 @@ static void check_ballot(struct decision *d, const struct berth_ballot *b)
 	if (b->forbid)
 		refuse_by(d, BERTH_REASON_RULE_DENIES, b->forbid);
 	else if (b->may_forbid)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_RULE_MAY_DENY,
-						   .origin = &b->may_forbid->origin,
-						   .rule = b->may_forbid,
-						   .term = b->term,
-						   .unknown = true });
+		berth_decision_refuse(d,
+				      &(struct berth_verdict){ .reason = BERTH_REASON_RULE_MAY_DENY,
+							       .origin = &b->may_forbid->origin,
+							       .rule = b->may_forbid,
+							       .term = b->term,
+							       .unknown = true });
 	else if (allow && deny && weight == 0)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_CONFLICT,
-						   .origin = &allow->origin,
-						   .other = &deny->origin,
-						   .rule = allow,
-						   .rival = deny });
+		berth_decision_refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_CONFLICT,
+								  .origin = &allow->origin,
+								  .other = &deny->origin,
+								  .rule = allow,
+								  .rival = deny });
 	else if (deny && (!allow || weight < 0))
 		refuse_by(d,
 			  deny->effect == BERTH_EFFECT_PIN ? BERTH_REASON_RULE_PINS_ELSEWHERE :
@@ -313,7 +293,7 @@ static void check_ballot(struct decision *d, const struct berth_ballot *b)
 		check_unnamed(d);
 }
 
-static void check_rules(struct decision *d)
+static void check_rules(struct berth_decision *d)
 {
 	struct berth_ballot ballot;
 
@@ -324,234 +304,6 @@ static void check_rules(struct decision *d)
 	check_tenants(d);
 	berth_vote(d->world, d->device, d->subject, &ballot, d->trace);
 	check_ballot(d, &ballot);
-}
-
-/* --- what is so now --- */
-
-static void check_owner(struct decision *d)
-{
-	const char *owner = d->usage->vm;
-	struct berth_check *c = note(d, BERTH_REASON_OWNED,
-				     owner && !d->own ? BERTH_CHECK_FAIL : BERTH_CHECK_PASS,
-				     "owner", owner, NULL);
-
-	OBSERVED(c, "%s%s", owner ? "VM " : "nobody's", owner ? owner : "");
-	WANTED(c, "nobody's%s%s", d->q->vm ? ", or VM " : "", d->q->vm ? d->q->vm : "");
-	if (owner && !d->own)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_OWNED, .name = owner });
-}
-
-/* A group goes as a whole: nobody else may have any of it. */
-static void check_group(struct decision *d)
-{
-	const struct berth_world_group *group = &d->world->groups[d->world->group_of[d->device]];
-	const char *other = NULL;
-	struct berth_check *c;
-
-	for (uint32_t i = 0; i < group->nr && !other; i++) {
-		const char *owner = d->world->usage[group->members[i]].vm;
-
-		if (group->members[i] != d->device && owner &&
-		    (!d->q->vm || strcmp(owner, d->q->vm) != 0))
-			other = owner;
-	}
-	if (group->nr == 1)
-		return;
-	c = note(d, BERTH_REASON_GROUP_SPLIT, other ? BERTH_CHECK_FAIL : BERTH_CHECK_PASS, "group",
-		 group->key, NULL);
-	OBSERVED(c, "%s%s", other ? "part of it is VM " : "one owner at most", other ? other : "");
-	WANTED(c, "one owner at most");
-	if (other)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_GROUP_SPLIT,
-						   .name = other });
-}
-
-/* A PF or its VFs, never both. */
-static void check_pf(struct decision *d)
-{
-	uint32_t pf = d->world->pf_of[d->device], vfs = d->world->owned_vfs[d->device];
-	const char *owner = pf != BERTH_WORLD_NONE ? d->world->usage[pf].vm : NULL;
-	struct berth_check *c;
-
-	if (vfs && !d->own) {
-		c = note(d, BERTH_REASON_PF_HAS_VFS, BERTH_CHECK_FAIL, "pf", d->facts->bdf, NULL);
-		OBSERVED(c, "%u VFs owned", vfs);
-		WANTED(c, "none");
-		refuse(d,
-		       &(struct berth_verdict){ .reason = BERTH_REASON_PF_HAS_VFS, .have = vfs });
-	}
-	if (owner && !d->own) {
-		c = note(d, BERTH_REASON_PF_OWNED, BERTH_CHECK_FAIL, "pf", d->world->facts[pf].bdf,
-			 NULL);
-		OBSERVED(c, "VM %s", owner);
-		WANTED(c, "nobody's");
-		refuse(d,
-		       &(struct berth_verdict){ .reason = BERTH_REASON_PF_OWNED, .name = owner });
-	}
-}
-
-static bool tolerates(const struct berth_question *q, const char *taint)
-{
-	for (char *const *t = q->tolerate; t && *t; t++) {
-		if (strcmp(*t, taint) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* @in: BERTH_UNKNOWN when the device only may fit what the taint is about. */
-static void check_taint(struct decision *d, const char *taint, enum berth_taint_effect effect,
-			enum berth_tri in, const struct berth_origin *origin)
-{
-	bool bad = effect != BERTH_TAINT_REPORT && !tolerates(d->q, taint) &&
-		   !(effect == BERTH_TAINT_NO_NEW && d->own);
-	struct berth_check *c = note(d, BERTH_REASON_TAINTED,
-				     !bad	     ? BERTH_CHECK_PASS :
-				     in == BERTH_YES ? BERTH_CHECK_FAIL :
-						       BERTH_CHECK_UNKNOWN,
-				     "taint", taint, origin);
-
-	if (c) {
-		c->device = in;
-		OBSERVED(c, "%s%s", taint, in == BERTH_YES ? "" : " (perhaps)");
-		WANTED(c, "%s",
-		       effect == BERTH_TAINT_REPORT ? "(only reported)" : "none, or tolerated");
-	}
-	if (bad)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_TAINTED,
-						   .origin = origin,
-						   .name = taint,
-						   .unknown = in != BERTH_YES });
-}
-
-static void check_taints(struct decision *d)
-{
-	uint32_t nr, nr_taints;
-	const struct berth_world_member *in = berth_world_sets_of(d->world, d->device, &nr);
-
-	for (size_t i = 0; i < d->usage->nr_taints; i++)
-		check_taint(d, d->usage->taints[i].taint, d->usage->taints[i].effect, BERTH_YES,
-			    NULL);
-	for (uint32_t i = 0; i < nr; i++) {
-		const uint32_t *taints = berth_world_taints_on(d->world, in[i].set, &nr_taints);
-
-		for (uint32_t j = 0; j < nr_taints; j++) {
-			const struct berth_taint_entry *t = &d->policy->taints[taints[j]];
-
-			check_taint(d, t->taint, t->effect, in[i].in, &t->origin);
-		}
-	}
-}
-
-/* The better, the larger; -1 for what is not known. */
-static int isolation_rank(const char *name)
-{
-	static const char *const scale[] = { "no-iommu", "acs-override", "shared", "multifunction",
-					     "isolated" };
-
-	for (size_t i = 0; name && i < BERTH_ARRAY_SIZE(scale); i++) {
-		if (strcmp(name, scale[i]) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-static void check_isolation(struct decision *d)
-{
-	const struct berth_policy_defaults *defaults = &d->policy->defaults;
-	int have = isolation_rank(d->facts->isolation);
-	struct berth_check *c;
-	bool bad;
-
-	if (!defaults->has_min_isolation)
-		return;
-	bad = have < isolation_rank(defaults->min_isolation);
-	c = note(d, BERTH_REASON_ISOLATION_BELOW_MIN,
-		 !bad	  ? BERTH_CHECK_PASS :
-		 have < 0 ? BERTH_CHECK_UNKNOWN :
-			    BERTH_CHECK_FAIL,
-		 "defaults", "min_isolation", &defaults->origin);
-	OBSERVED(c, "%s", d->facts->isolation ? d->facts->isolation : "unknown");
-	WANTED(c, "%s or better", defaults->min_isolation);
-	if (bad)
-		refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_ISOLATION_BELOW_MIN,
-						   .origin = &defaults->origin,
-						   .name = defaults->min_isolation,
-						   .unknown = have < 0 });
-}
-
-/* How many more devices of a set the VM's tenant would own with the device's group. */
-static uint32_t count_more(const struct decision *d, uint32_t set)
-{
-	const struct berth_world_group *group = &d->world->groups[d->world->group_of[d->device]];
-	uint32_t more = 0;
-
-	for (uint32_t i = 0; i < group->nr; i++)
-		more += !d->world->usage[group->members[i]].vm &&
-			berth_devset_has(&d->world->sets[set], group->members[i]) != BERTH_NO;
-	return more;
-}
-
-static void check_quotas(struct decision *d)
-{
-	uint32_t tenant = d->subject->tenant;
-	const struct berth_tenant_entry *t;
-
-	if (tenant == BERTH_WORLD_NONE)
-		return;
-	t = &d->policy->tenants[tenant];
-	for (size_t i = 0; i < t->nr_quotas; i++) {
-		const struct berth_quota *quota = &t->quotas[i];
-		uint32_t set = berth_world_quota_set(d->world, tenant, i);
-		uint32_t used = berth_world_quota_used(d->world, tenant, i);
-		struct berth_check *c;
-		bool over;
-
-		if (berth_devset_has(&d->world->sets[set], d->device) == BERTH_NO)
-			continue;
-		used += count_more(d, set);
-		over = !d->own && used > quota->hard;
-		c = note(d, BERTH_REASON_QUOTA, over ? BERTH_CHECK_FAIL : BERTH_CHECK_PASS,
-			 "tenant", t->name, &quota->origin);
-		OBSERVED(c, "%u of %s %s with this", used, quota->pool ? "pool" : "class",
-			 quota->of);
-		WANTED(c, "at most %u", quota->hard);
-		if (over)
-			refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_QUOTA,
-							   .origin = &quota->origin,
-							   .name = quota->of,
-							   .have = used,
-							   .want = quota->hard });
-	}
-}
-
-static void check_pools(struct decision *d)
-{
-	uint32_t nr;
-	const struct berth_world_member *in = berth_world_sets_of(d->world, d->device, &nr);
-
-	for (uint32_t i = 0; i < nr; i++) {
-		const struct berth_pool_entry *pool = berth_world_pool_of(d->world, in[i].set);
-		uint32_t taken, maybe, left;
-		struct berth_check *c;
-		bool low;
-
-		if (!pool || !pool->keep_free)
-			continue;
-		taken = berth_world_taken(d->world, d->device, in[i].set, &maybe);
-		left = d->world->sets[in[i].set].nr_free - taken;
-		low = !d->own && (taken || maybe) && left < pool->keep_free;
-		c = note(d, BERTH_REASON_KEEP_FREE, low ? BERTH_CHECK_FAIL : BERTH_CHECK_PASS,
-			 "pool", pool->name, &pool->origin);
-		OBSERVED(c, "%u left", left);
-		WANTED(c, "at least %u", pool->keep_free);
-		if (low)
-			refuse(d, &(struct berth_verdict){ .reason = BERTH_REASON_KEEP_FREE,
-							   .origin = &pool->origin,
-							   .name = pool->name,
-							   .have = left,
-							   .want = pool->keep_free });
-	}
 }
 
 /* --- all of it --- */
@@ -572,12 +324,14 @@ int berth_decide(struct berth_world *world, uint32_t device, bool companion,
 		 struct berth_trace *trace)
 {
 	/* Every check, in the order of their strength; without a trace the first refusal ends it. */
-	static void (*const checks[])(struct decision * d) = {
-		check_identity, check_protects, check_rules,	 check_owner,  check_group,
-		check_pf,	check_taints,	check_isolation, check_quotas, check_pools,
+	static void (*const checks[])(struct berth_decision * d) = {
+		check_identity,	       check_protects,		 check_rules,
+		berth_decision_owner,  berth_decision_group,	 berth_decision_pf,
+		berth_decision_taints, berth_decision_isolation, berth_decision_quotas,
+		berth_decision_pools,
 	};
 	const char *owner = world->usage[device].vm;
-	struct decision d = {
+	struct berth_decision d = {
 		.world = world,
 		.policy = world->policy,
 		.facts = &world->facts[device],

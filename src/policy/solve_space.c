@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/solve_space_inside.h"
 #include "policy/tally.h"
 
 /* --- memory --- */
@@ -100,11 +101,6 @@ struct berth_score berth_space_cost(const struct berth_space *s, uint32_t i, uin
 
 /* --- constraints --- */
 
-static bool is_tie(const struct berth_solve_constraint *c)
-{
-	return c->kind == BERTH_CONSTRAINT_DISTANCE && c->each && c->a != c->b;
-}
-
 /* A constraint on values: an item whose value is not known cannot serve its requests. */
 static uint32_t requests_of(const struct berth_solve_problem *p, size_t i)
 {
@@ -124,7 +120,7 @@ static int make_anchors(struct berth_space *s)
 		const struct berth_solve_constraint *c = &s->p->constraints[k];
 		int64_t *keys;
 
-		if (is_tie(c) || c->kind == BERTH_CONSTRAINT_DISTINCT ||
+		if (berth_space_is_tie(c) || c->kind == BERTH_CONSTRAINT_DISTINCT ||
 		    (c->kind == BERTH_CONSTRAINT_DISTANCE && c->max_distance >= BERTH_DISTANCE_SYS))
 			continue;
 		keys = berth_space_grab(s, s->p->nr_items, sizeof(*keys));
@@ -190,309 +186,6 @@ static int make_list(struct berth_space *s, uint32_t r, const uint32_t *masks,
 	for (size_t k = 0; k < list->nr; k++)
 		list->items[k] = ranked[k].item;
 	s->hopeless = s->hopeless || list->nr < s->p->requests[r].count;
-	return 0;
-}
-
-/* --- twins: items that nothing but their age tells apart --- */
-
-struct likeness {
-	int64_t what[8 + BERTH_DISTANCE_LEVELS];
-};
-
-/* Do the requests it may serve all rank devices in the same way? */
-static bool one_order(const struct berth_space *s, uint32_t mask)
-{
-	enum berth_order order = s->p->requests[__builtin_ctz(mask)].order;
-
-	for (uint32_t m = mask; m; m &= m - 1) {
-		if (s->p->requests[__builtin_ctz(m)].order != order)
-			return false;
-	}
-	return true;
-}
-
-/* At a level where it is with nobody, which set that is does not matter: then it is as good as any other lonely one. */
-static int find_likenesses(struct berth_space *s, struct berth_tally *tally, const uint32_t *masks,
-			   struct likeness *like)
-{
-	uint32_t *count = calloc(s->p->nr_items + 1, sizeof(*count));
-
-	if (!count)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->p->nr_items; i++) {
-		const struct berth_solve_item *item = &s->p->items[i];
-
-		like[i] = (struct likeness){
-			.what = { masks[i], s->group_shared[i] ? (int64_t)s->group_no[i] : -1,
-				  item->group_size, item->load, item->room, item->numa_node,
-				  item->own, !masks[i] || one_order(s, masks[i]) ? -1 : (int64_t)i }
-		};
-	}
-	for (int level = 0; level < BERTH_DISTANCE_LEVELS; level++) {
-		berth_tally_clear(tally);
-		memset(count, 0, s->p->nr_items * sizeof(*count));
-		for (uint32_t i = 0; i < s->p->nr_items; i++)
-			count[berth_tally_add(tally, s->p->items[i].place.sets[level])]++;
-		for (uint32_t i = 0; i < s->p->nr_items; i++) {
-			uint32_t set = s->p->items[i].place.sets[level];
-
-			like[i].what[8 + level] =
-				count[berth_tally_find(tally, set)] > 1 ? (int64_t)set : -1;
-		}
-	}
-	free(count);
-	return 0;
-}
-
-static bool same_values(const struct berth_space *s, uint32_t i, uint32_t j)
-{
-	for (size_t c = 0; c < s->p->nr_constraints; c++) {
-		const int32_t *values = s->p->constraints[c].values;
-
-		if (s->p->constraints[c].kind != BERTH_CONSTRAINT_DISTANCE &&
-		    values[i] != values[j])
-			return false;
-	}
-	for (size_t k = 0; k < s->nr_anchors; k++) {
-		if (s->anchors[k].keys[i] != s->anchors[k].keys[j])
-			return false;
-	}
-	return true;
-}
-
-static uint64_t hash_likeness(const struct likeness *like)
-{
-	uint64_t h = 0;
-
-	for (size_t k = 0; k < BERTH_ARRAY_SIZE(like->what); k++)
-		h = (h ^ (uint64_t)like->what[k]) * 0x9e3779b97f4a7c15, h ^= h >> 29;
-	return h;
-}
-
-/* The last item seen that is like @i, which becomes it. */
-static uint32_t replace_twin(const struct berth_space *s, uint32_t *table, size_t mask,
-			     const struct likeness *like, uint32_t i)
-{
-	size_t at = hash_likeness(&like[i]) & mask;
-	uint32_t before;
-
-	while (table[at] && (memcmp(&like[table[at] - 1], &like[i], sizeof(*like)) != 0 ||
-			     !same_values(s, table[at] - 1, i)))
-		at = (at + 1) & mask;
-	before = table[at] - 1; /* NONE for an empty place */
-	table[at] = i + 1;
-	return before;
-}
-
-/* Within a list twins stand in the order in which they are to be taken, whichever list that is. */
-static int find_twins(struct berth_space *s, struct berth_tally *tally, const uint32_t *masks)
-{
-	BERTH_CLEANUP(berth_freep)
-	struct likeness *like = malloc((s->p->nr_items + 1) * sizeof(*like));
-	BERTH_CLEANUP(berth_freep) uint32_t *table = NULL;
-	size_t size = 16;
-
-	while (size < s->p->nr_items * 2)
-		size *= 2;
-	table = calloc(size, sizeof(*table));
-	s->twin = berth_space_grab(s, s->p->nr_items, sizeof(*s->twin));
-	if (!like || !table || !s->twin || find_likenesses(s, tally, masks, like) < 0)
-		return -ENOMEM;
-	for (uint32_t r = 0; r < s->p->nr_requests; r++) {
-		for (size_t k = 0; k < s->lists[r].nr; k++) {
-			uint32_t i = s->lists[r].items[k];
-
-			if (!(masks[i] & ((1U << r) - 1)))
-				s->twin[i] = replace_twin(s, table, size - 1, like, i);
-		}
-	}
-	return 0;
-}
-
-/* --- counts that cannot work out --- */
-
-/* Pairs within one set: as many as the scarcer kind has there. */
-static bool pairs_suffice(const struct berth_space *s, struct berth_tally *tally,
-			  const struct berth_solve_constraint *c, uint32_t *count)
-{
-	const struct berth_space_list *a = &s->lists[c->a], *b = &s->lists[c->b];
-	uint32_t want = s->p->requests[c->a].count, pairs = 0;
-
-	if (s->p->requests[c->b].count < want)
-		want = s->p->requests[c->b].count;
-	berth_tally_clear(tally);
-	memset(count, 0, (a->nr + 1) * sizeof(*count));
-	for (size_t k = 0; k < a->nr; k++)
-		count[berth_tally_add(tally, berth_space_key(&s->p->items[a->items[k]],
-							     c->max_distance))]++;
-	for (size_t k = 0; k < b->nr && pairs < want; k++) {
-		uint32_t set = berth_tally_find(tally, berth_space_key(&s->p->items[b->items[k]],
-								       c->max_distance));
-
-		if (set != BERTH_TALLY_NONE && count[set]) {
-			count[set]--;
-			pairs++;
-		}
-	}
-	return pairs >= want;
-}
-
-static bool values_suffice(const struct berth_space *s, struct berth_tally *tally,
-			   const struct berth_solve_constraint *c, const uint32_t *masks)
-{
-	uint32_t want = 0;
-
-	for (uint32_t m = c->of; m; m &= m - 1)
-		want += s->p->requests[__builtin_ctz(m)].count;
-	berth_tally_clear(tally);
-	for (size_t i = 0; i < s->p->nr_items && tally->nr < want; i++) {
-		if (masks[i] & c->of)
-			berth_tally_add(tally, c->values[i]);
-	}
-	return tally->nr >= want;
-}
-
-static int check_counts(struct berth_space *s, struct berth_tally *tally, const uint32_t *masks)
-{
-	uint32_t *count = calloc(s->p->nr_items + 1, sizeof(*count));
-
-	if (!count)
-		return -ENOMEM;
-	for (size_t k = 0; k < s->p->nr_constraints && !s->hopeless; k++) {
-		const struct berth_solve_constraint *c = &s->p->constraints[k];
-
-		if (is_tie(c))
-			s->hopeless = !pairs_suffice(s, tally, c, count);
-		else if (c->kind == BERTH_CONSTRAINT_DISTINCT)
-			s->hopeless = !values_suffice(s, tally, c, masks);
-	}
-	free(count);
-	return 0;
-}
-
-/* --- ties, and what the rest costs at least --- */
-
-#define DEAR (INT64_MAX / 1024)
-static const struct berth_score dearest = { { DEAR, DEAR, DEAR, DEAR, DEAR, DEAR, DEAR } };
-_Static_assert(BERTH_SCORE_PARTS == 7, "one for each part");
-
-static void lower(struct berth_score *to, const struct berth_score *by)
-{
-	for (int i = 0; i < BERTH_SCORE_PARTS; i++) {
-		if (by->part[i] < to->part[i])
-			to->part[i] = by->part[i];
-	}
-}
-
-static void find_leaders(struct berth_space *s)
-{
-	bool again = true;
-
-	for (uint32_t r = 0; r < s->p->nr_requests; r++)
-		s->lists[r].leader = r;
-	while (again) {
-		again = false;
-		for (size_t k = 0; k < s->p->nr_constraints; k++) {
-			const struct berth_solve_constraint *c = &s->p->constraints[k];
-			uint32_t *a = &s->lists[c->a].leader, *b = &s->lists[c->b].leader;
-
-			if (!is_tie(c) || *a == *b)
-				continue;
-			*a = *b = *a < *b ? *a : *b;
-			again = true;
-		}
-	}
-	for (uint32_t r = 0; r < s->p->nr_requests; r++)
-		s->lists[r].ordered = true;
-	for (uint32_t r = 0; r < s->p->nr_requests; r++) {
-		if (s->p->requests[r].count != s->p->requests[s->lists[r].leader].count)
-			s->lists[s->lists[r].leader].ordered = false;
-	}
-}
-
-/* What request @r adds at least next to each of its leader's items, by the tie @c; its distance included. */
-static int follow(struct berth_space *s, struct berth_tally *tally,
-		  const struct berth_solve_constraint *c, uint32_t r)
-{
-	struct berth_space_list *list = &s->lists[r], *leader = &s->lists[list->leader];
-	struct berth_score *best = malloc((list->nr + 1) * sizeof(*best));
-
-	list->with_leader = berth_space_grab(s, leader->nr, sizeof(*list->with_leader));
-	if (!best || !list->with_leader) {
-		free(best);
-		return -ENOMEM;
-	}
-	for (size_t k = 0; k < leader->nr; k++)
-		list->with_leader[k] = dearest;
-	for (int level = 0; level <= (int)c->max_distance; level++) {
-		berth_tally_clear(tally);
-		for (size_t k = 0; k < list->nr; k++) {
-			uint32_t i = list->items[k];
-			struct berth_score cost = berth_space_cost(s, i, r);
-			uint32_t nr = tally->nr;
-			uint32_t set =
-				berth_tally_add(tally, berth_space_key(&s->p->items[i],
-								       (enum berth_distance)level));
-
-			cost.part[BERTH_SCORE_DISTANCE] = level;
-			if (set == nr)
-				best[set] = cost;
-			else
-				lower(&best[set], &cost);
-		}
-		for (size_t k = 0; k < leader->nr; k++) {
-			uint32_t set = berth_tally_find(
-				tally, berth_space_key(&s->p->items[leader->items[k]],
-						       (enum berth_distance)level));
-
-			if (set != BERTH_TALLY_NONE)
-				lower(&list->with_leader[k], &best[set]);
-		}
-	}
-	free(best);
-	list->follows = true;
-	return 0;
-}
-
-static int follow_all(struct berth_space *s, struct berth_tally *tally)
-{
-	int r = 0;
-
-	for (size_t k = 0; k < s->p->nr_constraints && r == 0; k++) {
-		const struct berth_solve_constraint *c = &s->p->constraints[k];
-		uint32_t leader, other;
-
-		if (!is_tie(c) || !s->lists[s->lists[c->a].leader].ordered)
-			continue;
-		leader = s->lists[c->a].leader;
-		other = c->a == leader ? c->b : c->a;
-		if ((c->a == leader || c->b == leader) && !s->lists[other].follows)
-			r = follow(s, tally, c, other);
-	}
-	return r;
-}
-
-/* floor[p] covers the items from p on, floor[nr] nothing. */
-static int make_floors(struct berth_space *s, uint32_t r)
-{
-	struct berth_space_list *list = &s->lists[r];
-
-	list->floor = berth_space_grab(s, list->nr, sizeof(*list->floor));
-	list->rest = berth_space_grab(s, list->nr, sizeof(*list->rest));
-	if (!list->floor || !list->rest)
-		return -ENOMEM;
-	list->floor[list->nr] = dearest;
-	for (size_t k = list->nr; k-- > 0;) {
-		struct berth_score cost = berth_space_cost(s, list->items[k], r);
-
-		for (uint32_t q = 0; q < s->p->nr_requests; q++) {
-			if (s->lists[q].follows && s->lists[q].leader == r)
-				berth_score_add(&list->rest[k], &s->lists[q].with_leader[k]);
-		}
-		berth_score_add(&cost, &list->rest[k]);
-		list->floor[k] = list->floor[k + 1];
-		lower(&list->floor[k], &cost);
-	}
 	return 0;
 }
 
@@ -630,15 +323,15 @@ static int fill(struct berth_space *s, struct berth_tally *tally)
 	if (r == 0)
 		r = make_lists(s, masks);
 	if (r == 0 && !s->hopeless)
-		r = check_counts(s, tally, masks);
+		r = berth_space_check_counts(s, tally, masks);
 	if (r < 0 || s->hopeless)
 		return r;
-	r = find_twins(s, tally, masks);
-	find_leaders(s);
+	r = berth_space_find_twins(s, tally, masks);
+	berth_space_find_leaders(s);
 	if (r == 0)
-		r = follow_all(s, tally);
+		r = berth_space_follow(s, tally);
 	for (uint32_t q = 0; q < s->p->nr_requests && r == 0; q++)
-		r = make_floors(s, q);
+		r = berth_space_make_floors(s, q);
 	if (r == 0)
 		r = make_slots(s);
 	if (r == 0 && s->nr_slots)
