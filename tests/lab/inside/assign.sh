@@ -115,6 +115,112 @@ leases() {
     expect 0 "→ igb" "release" release $nic
 }
 
+wait_for() { # COMMAND…
+    local until=$((SECONDS + 120))
+    while [ $SECONDS -lt $until ]; do
+        "$@" && return 0
+        sleep 0.1
+    done
+    return 1
+}
+row() { # VM: state of what it owns, "" nothing
+    "$BERTH" status --json | python3 -c 'import json, sys
+print(*[r["state"] for r in json.load(sys.stdin)["owned"] if r["vm"] == sys.argv[1]])' "$1"
+}
+is() { # VM STATE
+    [ "$(row "$1")" = "$2" ]
+}
+waiting() { # VM…: who waits, in their order
+    [ "$("$BERTH" status --queue --json | python3 -c 'import json, sys
+print(*[e["vm"] for e in json.load(sys.stdin)["queue"]])')" = "$*" ]
+}
+start() { # VM OPTIONS…: a guest that waits; leaves $vm
+    local name=$1
+    shift
+    "$BERTH" run --name "$name" --kernel build/guest/tiny-wait.elf --memory 64M --console none "$@" >/tmp/$name.out 2>/tmp/$name.err </dev/null &
+    vm=$!
+    check "VM $name runs" wait_for is "$name" in-use
+}
+ended() { # NAME PID: leaves $status
+    wait "$2"
+    status=$?
+    cp "/tmp/$1.out" /tmp/stdout
+    cp "/tmp/$1.err" /tmp/stderr
+}
+
+# Two wait for the NIC of a VM that runs, and a third changes its mind; who came later and has the larger priority is first.
+waiters() {
+    local first second third
+    start v --device $nic
+    "$BERTH" assign $nic --vm b --wait=300s >/tmp/b.out 2>/tmp/b.err &
+    first=$!
+    check "b waits" wait_for waiting b
+    "$BERTH" assign $nic --vm gone --wait >/tmp/gone.out 2>/tmp/gone.err &
+    third=$!
+    check "another one waits after it" wait_for waiting b gone
+    "$BERTH" assign $nic --vm c --wait=300s --priority 5 >/tmp/c.out 2>/tmp/c.err &
+    second=$!
+    check "c waits before them" wait_for waiting c b gone
+    check "both are told for whom" grep -q "waiting: .*owned by.* v" /tmp/b.err /tmp/c.err
+    kill -TERM $third
+    ended gone $third
+    check "who gives up takes nothing" test $status -eq 1
+    check "and waits no more" waiting c b
+    expect 3 "owned by v" "who does not wait is refused" assign $nic --vm d
+    check "the VM is stopped" berth vm stop v
+    wait $vm
+    ended c $second
+    check "c gets it" test $status -eq 0
+    check "and nobody else" is c assigned
+    check "b waits still" waiting b
+    check "from one VM to the next without the host" has $nic vfio-pci vfio-pci
+    expect 0 "" "c gives it back" release --vm c
+    ended b $first
+    check "b gets it" test $status -eq 0
+    check "in its turn" is b assigned
+    check "nobody waits" waiting
+    expect 1 "gave up waiting: .*owned by b.*nothing was taken" "a wait that ends without it" assign $nic --vm d --wait=1s
+    expect 0 "→ igb" "b gives it back" release --vm b
+    check "the NIC is back" has $nic igb '(null)'
+}
+
+# The guest is stopped when its lease is over, not before, and the device goes back.
+lease_of_a_vm() {
+    local begin=$SECONDS
+    start v --device $nic --for 10s --on-expiry shutdown
+    expect 0 "was until" "renewed before the end" renew --vm v --for 25s --on-expiry shutdown
+    sleep 12
+    check "at the end that it had before it runs" is v in-use
+    ended v $vm
+    cat /tmp/stdout /tmp/stderr | sed 's/^/# /'
+    echo "# VM v ended with $status after $((SECONDS - begin)) s"
+    check "it ran until the new end" test $((SECONDS - begin)) -ge 25
+    check "and no longer than it takes to stop it" test $((SECONDS - begin)) -lt 60
+    check "with the reason" grep -q lease /tmp/stderr
+    check "nobody owns it" nobody_owns
+    check "the NIC is back with igb" has $nic igb '(null)'
+}
+
+tainted() {
+    start v --device $nvme
+    expect 0 "" "taint a device that runs" taint $nvme smells --reason "coffee"
+    check "its VM keeps it" is v in-use
+    check "its VM is stopped" berth vm stop v
+    wait $vm
+    check "back with the host" has $nvme nvme '(null)'
+    expect 3 "TAINT.*smells|smells.*coffee" "nobody else gets it" assign $nvme --vm w
+    expect 3 "smells" "not even who had it" run --name v --kernel build/guest/tiny-wait.elf --memory 64M --console none --device $nvme
+    expect 3 "smells" "nor who waits: this is no matter of time" assign $nvme --vm w --wait=60s
+    expect 0 "smells" "show says so" show $nvme
+    expect 0 "" "taint, only told" taint $edu squeaks --effect report
+    expect 0 "owned by w" "which keeps nobody away" assign $edu --vm w
+    expect 0 "" "release" release --vm w
+    expect 0 "" "untaint" untaint $nvme smells
+    expect 0 "" "untaint all" untaint $edu
+    expect 0 "owned by w" "then it is assigned" assign $nvme --vm w
+    expect 0 "→ nvme" "and given back" release --vm w
+}
+
 audited() {
     expect 0 "assign +t1 +$nic +host:igb +preparing +asked for" "the record says who took what, and how it was" audit --vm t1
     expect 0 "rows are as they were written" "the record is whole" audit verify
@@ -192,6 +298,9 @@ moves() {
     two_at_once
     claims
     leases
+    waiters
+    lease_of_a_vm
+    tainted
     killed_at_ten_moments
     expect 0 "agree" "recover finds nothing left to do" recover
     audited
@@ -215,6 +324,12 @@ refused_for() { # CODE
 }
 
 case $part in
+vms)
+    modprobe vfio-pci
+    waiters
+    lease_of_a_vm
+    tainted
+    ;;
 moves) moves ;;
 switch) switch ;;
 no-intremap) refused_for NO_INTREMAP ;;
