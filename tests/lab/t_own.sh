@@ -3,8 +3,9 @@
 #
 # Who owns what survives: kill -9 of `berth assign`, `release` and `recover` at several moments each, spread over the time they
 # take for a NIC, an NVMe and a GPU with its audio at once; after each, one `berth recover` puts everything right, in no more
-# than half a second beyond what the kernel itself needs (the median: drivers that are still at their own start take longer). And devices that vanish, assigned, in use, while they are given
-# back, and in quarantine: lost, and when they come back, what they were. Two boots; the same script runs inside.
+# than half a second beyond what the kernel itself needs (the median: drivers that are still at their own start take longer).
+# And devices that vanish in each state (preparing, assigned, in use, releasing, sanitising, returning, faulted, quarantined, identity
+# changed, external): lost, and when they come back, what they were. Two boots; the same script runs inside.
 #
 # In the first, times are the lab's: a nanosecond is one instruction, so what else this machine does is no part of them.
 #
@@ -65,12 +66,12 @@ at_home() { # all devices are with the drivers of the host, as found
         [ "$(cat $D/{$igb,$nvme,$gpu,$audio}/driver_override | sort -u)" = "(null)" ]
 }
 
-# What the ledger says is what the kernel says: each group is on vfio-pci as a whole and t1's, or with the host as it was found.
-consistent() {
+# What the ledger says is what the kernel says: each group is on vfio-pci as a whole and VM's, or with the host as it was found.
+consistent() { # [VM]
     "$berth" status --json >"$t/status" 2>"$t/status.err" || return 1
     "$berth" recover --dry-run >"$t/dry" 2>&1 || return 1
     grep -q "ledger and kernel agree" "$t/dry" || return 1
-    python3 - "$t/status" <<'PYTHON'
+    python3 - "$t/status" "${1-t1}" <<'PYTHON'
 import json
 import os
 import sys
@@ -83,7 +84,7 @@ HOME = {
 }
 owned = set()
 for row in json.load(open(sys.argv[1]))["owned"]:
-    if row["state"] != "assigned" or row["vm"] != "t1" or row["note"]:
+    if row["state"] != "assigned" or row["vm"] != sys.argv[2] or row["note"]:
         sys.exit(f"not settled: {row}")
     owned |= set(row["devices"].split())
 for bdf, home in HOME.items():
@@ -303,16 +304,39 @@ sys.exit("that state never came")
 PYTHON
 }
 
+# Taken out while a verb is at work on it: what that makes of it is the race's to say, and it is one of two things.
+taken_while() { # WHAT BDF STATE VERB…
+    local what=$1 bdf=$2 watcher
+    take_out_while "$bdf" "$3" 2>"$t/watch" &
+    watcher=$!
+    sleep 1
+    "$berth" "${@:4}" >"$t/out" 2>"$t/err" </dev/null
+    echo "# $what: $4 ended with status $?: $(head -1 "$t/err")"
+    wait $watcher
+    ok "$what: taken out meanwhile" [ $? -eq 0 ]
+}
+
+came_back() { # WHAT BDF
+    gone() { ! [ -e "$D/$bdf" ]; }
+    local what=$1 bdf=$2
+    ok "$what: gone" wait_for gone
+    case $(state_of "$bdf") in
+    "[]") ok "$what: nobody's" true ;;
+    *) ok "$what: or lost ($(state_of "$bdf"))" [ "$(state_of "$bdf")" = "[('lost', 'v')]" ] ;;
+    esac
+    ok "$what: put back" put_back "$bdf"
+    try recover
+    ok "$what: recover" [ $status -eq 0 ]
+    ok "$what: all is right" wait_for consistent v
+    try release --vm v
+    ok "$what: and at home in the end" wait_for at_home
+}
+
 gone_releasing() {
     try assign $nvme --vm v
     start v --device $nvme
-    take_out_while $nvme releasing sanitising returning 2>"$t/watch" &
-    watcher=$!
-    sleep 1
-    "$berth" vm stop v >/dev/null 2>&1
+    taken_while releasing $nvme releasing vm stop v
     ended v
-    wait $watcher
-    ok "releasing: taken out meanwhile" [ $? -eq 0 ]
     gone() { ! [ -e $D/$nvme ]; }
     ok "releasing: gone" wait_for gone
     is_lost $nvme v releasing
@@ -326,6 +350,100 @@ gone_releasing() {
     ok "releasing: given back, after a reset" [ $status -eq 0 ]
     ok "releasing: with proof" grep -q " flr True$" <<<"$(reset_log $nvme)"
     ok "releasing: to its driver" wait_for driver $nvme nvme
+}
+
+gone_preparing() {
+    taken_while preparing $igb preparing assign $igb --vm v
+    came_back preparing $igb
+}
+
+gone_sanitising() {
+    try assign $nvme --vm v
+    start v --device $nvme
+    taken_while sanitising $nvme sanitising vm stop v
+    ended v
+    came_back sanitising $nvme
+}
+
+gone_returning() {
+    try assign $igb --vm v
+    taken_while returning $igb returning release $igb
+    came_back returning $igb
+}
+
+# Its driver is not there when it is given back.
+gone_faulted() {
+    try assign $igb --vm v
+    rmmod igb
+    mkdir -p /etc/modprobe.d
+    echo "install igb /bin/false" >/etc/modprobe.d/no-igb.conf
+    try release $igb
+    ok "faulted: it cannot be given back" [ $status -eq 1 ]
+    ok "faulted: which is said" [ "$(state_of $igb)" = "[('faulted', 'v')]" ]
+    ok "faulted: taken out" take_out $igb
+    is_lost $igb v faulted
+    ok "faulted: put back" put_back $igb
+    try assign $igb --vm other
+    ok "faulted: nobody gets it yet" [ $status -ne 0 ]
+    rm /etc/modprobe.d/no-igb.conf
+    try recover
+    ok "faulted: recover gives it back when its driver is there" nothing_owned
+    ok "faulted: and it is at home" wait_for at_home
+}
+
+plug() { # ID MAC: in the free root port, with a driver
+    "$LAB_QMP" device_add e1000e "id=$1" bus=port5 "mac=$2" >/dev/null && wait_for test -e $D/$card/driver
+}
+
+pull() { # ID: the machine asks the host, and waits for its leave
+    "$LAB_QMP" device_del "$1" >/dev/null
+    pulled() { ! [ -e $D/$card ]; }
+    wait_for pulled
+}
+
+# Real hotplug: another card of the same kind comes into the slot.
+gone_changed() {
+    card=0000:05:00.0
+    modprobe e1000e
+    ok "swapped: plugged" plug one 52:54:00:00:09:01
+    try assign $card --vm v
+    ok "swapped: assigned" driver $card vfio-pci
+    ok "swapped: pulled" pull one
+    is_lost $card v swapped
+    ok "swapped: another card is plugged" plug two 52:54:00:00:09:02
+    try recover
+    ok "swapped: it is not the one" [ "$(state_of $card)" = "[('identity-changed', 'v')]" ]
+    ok "swapped: and stays with the host" driver $card e1000e
+    try run --name v --kernel "$LAB_GUEST_KERNEL" --memory 128M --console none --device $card
+    ok "swapped: its VM does not get it" [ $status -ne 0 ]
+    try assign $card --vm other
+    ok "swapped: nor does another" [ $status -eq 3 ]
+    ok "swapped: pulled, too" pull two
+    echo "# then it is $(state_of $card)"
+    try assign $card --vm other
+    ok "swapped: nothing is there to be had" [ $status -ne 0 ]
+    ok "swapped: the first one comes back" plug one 52:54:00:00:09:01
+    try recover
+    ok "swapped: which is for a person to say" [ "$(state_of $card)" = "[('identity-changed', 'v')]" ]
+    try release $card
+    ok "swapped: who lets go" nothing_owned
+    ok "swapped: it is the host's" driver $card e1000e
+    ok "swapped: and can be pulled" pull one
+}
+
+# On vfio-pci by somebody's hand: nothing of ours, before and after.
+gone_external() {
+    echo vfio-pci >$D/$edu/driver_override
+    echo $edu >/sys/bus/pci/drivers_probe
+    ok "external: seen" [ "$(rows "[r['state'] for r in rows if '$edu' in r['devices']]")" = "['external']" ]
+    ok "external: taken out" take_out $edu
+    ok "external: nobody's" nothing_owned
+    ok "external: put back" put_back $edu
+    try recover
+    ok "external: as it came" [ ! -e $D/$edu/driver ]
+    try assign $edu --vm v
+    ok "external: and to be had" driver $edu vfio-pci
+    try release $edu
 }
 
 gone_quarantined() {
@@ -364,6 +482,12 @@ if [ "${1-}" = inside ]; then
         gone_assigned
         gone_in_use
         gone_releasing
+        gone_preparing
+        gone_sanitising
+        gone_returning
+        gone_faulted
+        gone_changed
+        gone_external
         gone_quarantined
         ;;
     esac
