@@ -264,7 +264,7 @@ $(B)/tests/policy_keys: $(B)/tests/policy_keys.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LD_ALL) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PC_LIBS)
 
-unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) $(B)/tests/policy_keys ## layer and header checks, every unit test
+unit: check-layers check-failpoints check-headers $(PROGS) $(TESTS) $(STATES) $(B)/tests/policy_keys $(B)/tests/kill/berth-fake ## layer and header checks, every unit test
 	@tests/run.sh --jobs $$(nproc) --progs $(B) $(TESTS) $(wildcard tests/cli/*.sh)
 
 .PHONY: check-property

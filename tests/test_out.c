@@ -91,6 +91,50 @@ static void a_column_is_wanted_when_it_will_be_printed(void **state)
 	berth_out_free(json);
 }
 
+static void several_tables_are_one_object(void **state)
+{
+	struct berth_out *outs[] = { make(BERTH_OUT_JSON), make(BERTH_OUT_JSON) };
+	static const struct berth_out_col other[] = { { "n", NULL, BERTH_OUT_NUMBER, 0 } };
+	BERTH_CLEANUP(berth_freep) char *text = NULL;
+	BERTH_CLEANUP(berth_json_freep) struct berth_json *doc = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	berth_out_free(outs[1]);
+	assert_int_equal(berth_out_new(&outs[1], "others", other, 1, BERTH_OUT_JSON, NULL), 0);
+	fill(outs[0]);
+	assert_int_equal(berth_out_print_all(outs, 2, f, NULL), 0);
+	fclose(f);
+	assert_int_equal(berth_json_load_text("out", text, len, NULL, &doc, NULL), 0);
+	assert_int_equal(json_object_size(doc->root), 2);
+	assert_int_equal(json_array_size(json_object_get(doc->root, "things")), 2);
+	assert_true(json_is_array(json_object_get(doc->root, "others")));
+	berth_out_free(outs[0]);
+	berth_out_free(outs[1]);
+}
+
+static void empty_tables_leave_no_gap(void **state)
+{
+	struct berth_out *outs[] = { make(BERTH_OUT_TABLE), make(BERTH_OUT_TABLE),
+				     make(BERTH_OUT_TABLE) };
+	BERTH_CLEANUP(berth_freep) char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	berth_out_str(berth_out_add(outs[0], NULL), "bdf", "first");
+	berth_out_str(berth_out_add(outs[2], NULL), "bdf", "third");
+	assert_int_equal(berth_out_print_all(outs, 3, f, NULL), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "first"));
+	assert_non_null(strstr(text, "\n\nBDF"));
+	assert_null(strstr(text, "\n\n\n"));
+	assert_int_not_equal(text[0], '\n');
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(outs); i++)
+		berth_out_free(outs[i]);
+}
+
 static void empty_json_is_an_empty_array(void **state)
 {
 	BERTH_CLEANUP(berth_freep) char *text = print(make(BERTH_OUT_JSON));
@@ -217,6 +261,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_types_and_nulls),
 		cmocka_unit_test(a_column_is_wanted_when_it_will_be_printed),
+		cmocka_unit_test(several_tables_are_one_object),
+		cmocka_unit_test(empty_tables_leave_no_gap),
 		cmocka_unit_test(empty_json_is_an_empty_array),
 		cmocka_unit_test(an_empty_table_prints_nothing),
 		cmocka_unit_test(a_table_has_heads_and_dashes),

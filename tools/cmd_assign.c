@@ -10,11 +10,12 @@
 #include "manager/claimed.h"
 #include "manager/wait.h"
 #include "tools/devargs.h"
+#include "tools/ending.h"
 
 static const char help[] =
 	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT]\n"
-	"                    [--wait[=TIME]] [--priority N] [--dry-run]\n"
-	"       berth assign --claim VM [--for TIME | --until MOMENT] [--dry-run]\n\n"
+	"                    [--wait[=TIME]] [--priority N] [--force] [--dry-run] [--json]\n"
+	"       berth assign --claim VM [--for TIME | --until MOMENT] [--force] [--dry-run] [--json]\n\n"
 	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
 	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
 	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
@@ -27,7 +28,8 @@ static const char help[] =
 	"                        first (0)\n"
 	"      --force           also what the policy protects, where a rule of it with\n"
 	"                        \"override_protect\" names the device for VM (not with --wait)\n"
-	"  -n, --dry-run         say what would be done, step by step; change nothing\n\n"
+	"  -n, --dry-run         say what would be done, step by step; change nothing\n" BERTH_DEVARGS_JSON_HELP
+	"\n"
 	"Without --for and --until they stay VM's until they are released, or as long as the policy's\n"
 	"rule allows. 'berth renew' sets another end.\n\n"
 	"Exit status: 0 done, 1 failed (and everything is as it was), 2 usage, 3 refused by policy\n"
@@ -95,17 +97,32 @@ static int assign(struct berth_manager *m, const struct berth_devargs *args,
 	return r;
 }
 
-static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+static int at_once(const struct berth_cmd *cmd, struct berth_host *host,
+		   const struct berth_devargs *args, const struct berth_assign_how *how,
+		   struct berth_ending *ending, struct berth_report *report, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	int r = berth_devargs_open(cmd, host, args->dry_run, &m, err);
+
+	if (r < 0)
+		return r;
+	berth_ending_names(ending, m);
+	if (args->force)
+		berth_manager_force(m);
+	return assign(m, args, how, report, err);
+}
+
+static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
+{
 	struct berth_report report = BERTH_REPORT_INIT;
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_assign_how how = { 0 };
+	struct berth_ending ending;
 	struct berth_devargs args;
 	int r = berth_devargs_parse(cmd, argc, argv,
 				    BERTH_DEVARGS_VM | BERTH_DEVARGS_DRY_RUN | BERTH_DEVARGS_LEASE |
 					    BERTH_DEVARGS_WAIT | BERTH_DEVARGS_CLAIM |
-					    BERTH_DEVARGS_FORCE,
+					    BERTH_DEVARGS_FORCE | BERTH_DEVARGS_JSON,
 				    &args);
 
 	if (r != BERTH_EXIT_OK)
@@ -123,16 +140,12 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	how.dry_run = args.dry_run;
 	how.lease = args.lease;
 	how.priority = args.priority;
-	if (args.wait && !args.dry_run) {
+	r = berth_ending_begin(&ending, cmd, host, &args, &err);
+	if (r == 0 && args.wait && !args.dry_run)
 		r = wait_for(cmd, host, &args, &how, &report, &err);
-		return berth_devargs_end(cmd, r, &report, &err);
-	}
-	r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);
-	if (r == 0 && args.force)
-		berth_manager_force(m);
-	if (r == 0)
-		r = assign(m, &args, &how, &report, &err);
-	return berth_devargs_end(cmd, r, &report, &err);
+	else if (r == 0)
+		r = at_once(cmd, host, &args, &how, &ending, &report, &err);
+	return berth_ending_end(&ending, r, &report, &err);
 }
 
 const struct berth_cmd berth_cmd_assign = {

@@ -13,12 +13,15 @@
 static const char help[] =
 	"Usage: berth status [--queue] [--json]\n\n"
 	"Who owns what: every group that is recorded, and every one that somebody else has put on\n"
-	"vfio-pci (state external). Then who waits for devices ('berth assign --wait'), the next one first.\n\n"
+	"vfio-pci (state external). Then who waits for devices ('berth assign --wait'), the next one first,\n"
+	"and what is tainted ('berth taint').\n\n"
 	"      --queue  only who waits; with --json {\"queue\":[{\"vm\":…,\"priority\":…,\"devices\":…,\n"
 	"               \"since\":…,\"process\":…}]}\n"
 	"  -j, --json   {\"owned\":[{\"group\":14,\"devices\":…,\"vm\":…,\"state\":…,\"since\":…,\n"
-	"               \"holder\":…,\"reset\":…,\"lease_end\":…,\"free_at\":…}]}; \"since\", \"lease_end\" and\n"
-	"               \"free_at\" are UTC, \"holder\" is a process id\n\n"
+	"               \"holder\":…,\"reset\":…,\"lease_end\":…,\"free_at\":…}],\n"
+	"               \"queue\":[…],\"taints\":[{\"bdf\":…,\"path\":…,\"taint\":…,\"effect\":…,\"since\":…,\n"
+	"               \"uid\":…,\"reason\":…}]}; \"since\", \"lease_end\" and \"free_at\" are UTC,\n"
+	"               \"holder\" is a process id\n\n"
 	"STATE   preparing, assigned, in-use, releasing, sanitising, returning, faulted, quarantined,\n"
 	"        identity-changed; external; lost: gone from this host, kept for when it comes back;\n"
 	"        stuck: a write to its driver does not return, NOTE says which and who has it open\n"
@@ -96,17 +99,10 @@ static void add(struct berth_out *out, const struct berth_status_row *s, bool js
 		berth_out_fmt(row, "note", "%s%s%s", note, *note && *lease ? "; " : "", lease);
 }
 
-static int print(const struct berth_status *status, bool json, struct berth_err *err)
+static void fill_owned(struct berth_out *out, const struct berth_status *status, bool json)
 {
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	int r = berth_out_new(&out, "owned", cols, BERTH_ARRAY_SIZE(cols),
-			      json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, err);
-
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < status->nr; i++)
 		add(out, &status->rows[i], json);
-	return berth_out_print(out, stdout, err);
 }
 
 static const struct berth_out_col queue_cols[] = {
@@ -117,14 +113,8 @@ static const struct berth_out_col queue_cols[] = {
 	{ "process", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
 };
 
-static int print_queue(const struct berth_queue *queue, bool json, struct berth_err *err)
+static void fill_queue(struct berth_out *out, const struct berth_queue *queue)
 {
-	BERTH_CLEANUP(berth_out_freep) struct berth_out *out = NULL;
-	int r = berth_out_new(&out, "queue", queue_cols, BERTH_ARRAY_SIZE(queue_cols),
-			      json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, err);
-
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < queue->nr; i++) {
 		const struct berth_queue_entry *e = &queue->items[i];
 		struct berth_out_row *row = berth_out_add(out, NULL);
@@ -136,24 +126,70 @@ static int print_queue(const struct berth_queue *queue, bool json, struct berth_
 		berth_out_str(row, "since", berth_out_time(e->since, when));
 		berth_out_num(row, "process", e->pid);
 	}
-	return berth_out_print(out, stdout, err);
 }
 
-static int print_all(const struct berth_status *status, const struct berth_devargs *args,
-		     struct berth_err *err)
-{
-	int r = 0;
+static const struct berth_out_col taint_cols[] = {
+	{ "bdf", "TAINTED", BERTH_OUT_STRING, 0 },
+	{ "path", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
+	{ "taint", NULL, BERTH_OUT_STRING, 0 },
+	{ "effect", NULL, BERTH_OUT_STRING, 0 },
+	{ "since", NULL, BERTH_OUT_STRING, 0 },
+	{ "uid", NULL, BERTH_OUT_NUMBER, BERTH_OUT_RIGHT | BERTH_OUT_EXTRA },
+	{ "reason", NULL, BERTH_OUT_STRING, BERTH_OUT_WRAP },
+};
 
-	if (args->queue)
-		return print_queue(&status->queue, args->json, err);
-	if (!args->json && status->nr == 0)
-		printf("no VM owns any device\n");
-	else
-		r = print(status, args->json, err);
-	if (r == 0 && !args->json && status->queue.nr) {
-		printf("\n");
-		r = print_queue(&status->queue, false, err);
+static void fill_taints(struct berth_out *out, const struct berth_taint_list *taints)
+{
+	for (size_t i = 0; i < taints->nr; i++) {
+		const struct berth_taint *t = &taints->items[i];
+		struct berth_out_row *row = berth_out_add(out, NULL);
+		char when[32];
+
+		berth_out_str(row, "bdf", t->bdf);
+		berth_out_str(row, "path", t->path);
+		berth_out_str(row, "taint", t->taint);
+		berth_out_str(row, "effect", berth_taint_effect_name(t->effect));
+		berth_out_str(row, "since", berth_out_time(t->since, when));
+		berth_out_num(row, "uid", t->uid);
+		berth_out_str(row, "reason", t->reason);
 	}
+}
+
+enum { OWNED, QUEUE, TAINTS, NR_TABLES };
+
+static int make_tables(struct berth_out *outs[NR_TABLES], bool json, struct berth_err *err)
+{
+	enum berth_out_mode mode = json ? BERTH_OUT_JSON : BERTH_OUT_TABLE;
+	int r = berth_out_new(&outs[OWNED], "owned", cols, BERTH_ARRAY_SIZE(cols), mode, err);
+
+	if (r == 0)
+		r = berth_out_new(&outs[QUEUE], "queue", queue_cols, BERTH_ARRAY_SIZE(queue_cols),
+				  mode, err);
+	if (r == 0)
+		r = berth_out_new(&outs[TAINTS], "taints", taint_cols, BERTH_ARRAY_SIZE(taint_cols),
+				  mode, err);
+	return r;
+}
+
+static int print(const struct berth_status *status, const struct berth_devargs *args,
+		 struct berth_err *err)
+{
+	struct berth_out *outs[NR_TABLES] = { NULL };
+	int r = make_tables(outs, args->json, err);
+
+	if (r == 0) {
+		fill_owned(outs[OWNED], status, args->json);
+		fill_queue(outs[QUEUE], &status->queue);
+		fill_taints(outs[TAINTS], &status->taints);
+	}
+	if (r == 0 && !args->queue && !args->json && !status->nr)
+		printf("no VM owns any device\n%s",
+		       status->queue.nr + status->taints.nr ? "\n" : "");
+	if (r == 0)
+		r = args->queue ? berth_out_print(outs[QUEUE], stdout, err) :
+				  berth_out_print_all(outs, NR_TABLES, stdout, err);
+	for (size_t i = 0; i < NR_TABLES; i++)
+		berth_out_free(outs[i]);
 	return r;
 }
 
@@ -174,7 +210,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r == 0)
 		r = berth_status_read(m, &status, &err);
 	if (r == 0)
-		r = print_all(&status, &args, &err);
+		r = print(&status, &args, &err);
 	berth_status_done(&status);
 	return r == 0 ? BERTH_EXIT_OK : berth_fail(cmd, r, &err);
 }

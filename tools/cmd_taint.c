@@ -8,20 +8,23 @@
 #include "manager/taint.h"
 #include "policy/taint.h"
 #include "tools/devargs.h"
+#include "tools/ending.h"
 
 static const char taint_help[] =
-	"Usage: berth taint DEV TAINT [--effect EFFECT] [--reason TEXT] [--dry-run]\n\n"
+	"Usage: berth taint DEV TAINT [--effect EFFECT] [--reason TEXT] [--dry-run] [--json]\n\n"
 	"Note down that something is wrong with a device, and keep it from being handed out. The taint\n"
 	"belongs to the device's stable path and stays until 'berth untaint' takes it away. TAINT is a\n"
 	"word such as hw-fault. Who has the device keeps it.\n\n"
 	"      --effect EFFECT  report: only told; no-new: nobody gets it who does not have it (no-new)\n"
 	"      --reason TEXT    why, for people\n"
-	"  -n, --dry-run        say what would be done; change nothing\n";
+	"  -n, --dry-run        say what would be done; change nothing\n"
+	"  -j, --json           how it ended, and the taints there are now: OUTCOMES in berth(1)\n";
 
 static const char untaint_help[] =
-	"Usage: berth untaint DEV [TAINT] [--dry-run]\n\n"
+	"Usage: berth untaint DEV [TAINT] [--dry-run] [--json]\n\n"
 	"Take a taint away from a device, or all of them. DEV may be gone: its path, or the address it had.\n\n"
-	"  -n, --dry-run   say what would be done; change nothing\n";
+	"  -n, --dry-run   say what would be done; change nothing\n"
+	"  -j, --json      how it ended, and the taints there are now: OUTCOMES in berth(1)\n";
 
 static int take_effect(const struct berth_cmd *cmd, const char *word, struct berth_taint_how *how)
 {
@@ -34,12 +37,17 @@ static int take_effect(const struct berth_cmd *cmd, const char *word, struct ber
 	return 0;
 }
 
-static int take_option(const struct berth_cmd *cmd, int c, char **argv, struct berth_taint_how *how)
+static int take_option(const struct berth_cmd *cmd, int c, char **argv, struct berth_devargs *args,
+		       struct berth_taint_how *how)
 {
 	bool taints = cmd == &berth_cmd_taint;
 
 	if (c == 'n') {
-		how->dry_run = true;
+		args->dry_run = how->dry_run = true;
+		return 0;
+	}
+	if (c == 'j') {
+		args->json = true;
 		return 0;
 	}
 	if (c == 'e' && taints)
@@ -52,31 +60,33 @@ static int take_option(const struct berth_cmd *cmd, int c, char **argv, struct b
 			  berth_usage(cmd, "there is no option %s", argv[optind - 1]);
 }
 
-static int parse(const struct berth_cmd *cmd, int argc, char **argv, const char **ret_dev,
+static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct berth_devargs *ret,
 		 struct berth_taint_how *how)
 {
 	static const struct option longs[] = { { "effect", required_argument, NULL, 'e' },
 					       { "reason", required_argument, NULL, 'r' },
 					       { "dry-run", no_argument, NULL, 'n' },
+					       { "json", no_argument, NULL, 'j' },
 					       { 0 } };
 	struct berth_err err = BERTH_ERR_INIT;
 	int c, r = 0;
 
 	opterr = 0;
-	while (r == 0 && (c = getopt_long(argc, argv, ":n", longs, NULL)) != -1)
-		r = take_option(cmd, c, argv, how);
+	while (r == 0 && (c = getopt_long(argc, argv, ":jn", longs, NULL)) != -1)
+		r = take_option(cmd, c, argv, ret, how);
 	if (r)
 		return r;
 	if (optind >= argc)
 		return berth_usage(cmd, "which device?");
 	if (argc - optind > 2)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 2]);
-	*ret_dev = argv[optind];
+	ret->devs = (const char *const *)argv + optind;
+	ret->nr = 1;
 	how->taint = argv[optind + 1]; /* or the NULL at the end */
 	if (cmd == &berth_cmd_taint && !how->taint)
 		return berth_usage(cmd, "with which taint? a word such as hw-fault");
 	if ((how->taint && berth_taint_name_check(how->taint, &err) < 0) ||
-	    berth_resolve_check_form(ret_dev, 1, &err) < 0)
+	    berth_resolve_check_form(ret->devs, 1, &err) < 0)
 		return berth_usage(cmd, "%s", err.text);
 	return 0;
 }
@@ -87,16 +97,22 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	struct berth_report report = BERTH_REPORT_INIT;
 	struct berth_taint_how how = { .effect = BERTH_TAINT_NO_NEW };
 	struct berth_err err = BERTH_ERR_INIT;
-	const char *dev;
-	int r = parse(cmd, argc, argv, &dev, &how);
+	struct berth_devargs args = { 0 };
+	struct berth_ending ending;
+	int r = parse(cmd, argc, argv, &args, &how);
 
 	if (r)
 		return r;
-	r = berth_devargs_open(cmd, host, how.dry_run, &m, &err);
+	r = berth_ending_begin(&ending, cmd, host, &args, &err);
 	if (r == 0)
-		r = cmd == &berth_cmd_taint ? berth_manager_taint(m, dev, &how, &report, &err) :
-					      berth_manager_untaint(m, dev, &how, &report, &err);
-	return berth_devargs_end(cmd, r, &report, &err);
+		r = berth_devargs_open(cmd, host, how.dry_run, &m, &err);
+	if (r == 0)
+		berth_ending_names(&ending, m);
+	if (r == 0)
+		r = cmd == &berth_cmd_taint ?
+			    berth_manager_taint(m, args.devs[0], &how, &report, &err) :
+			    berth_manager_untaint(m, args.devs[0], &how, &report, &err);
+	return berth_ending_end(&ending, r, &report, &err);
 }
 
 const struct berth_cmd berth_cmd_taint = {

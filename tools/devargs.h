@@ -48,6 +48,9 @@ struct berth_devargs {
 	"                        VM uses, the rest when its VM ends) or shutdown (stop the VM, then\n"         \
 	"                        give back) (detach)\n"
 
+#define BERTH_DEVARGS_JSON_HELP                                                                    \
+	"  -j, --json            how it ended, and what became of the devices: OUTCOMES in berth(1)\n"
+
 /**
  * berth_devargs_lease() - one of --for, --until and --on-expiry
  * @option: 'f', 'u' or 'x'

@@ -12,6 +12,7 @@
 #include <libsmartcols/libsmartcols.h>
 
 #include "base/err.h"
+#include "base/json.h"
 
 struct berth_out_row {
 	struct berth_out *out;	      /* borrowed */
@@ -383,6 +384,62 @@ int berth_out_print(struct berth_out *out, FILE *f, struct berth_err *err)
 		r = scols_print_table(table);
 	scols_unref_table(table);
 	return r < 0 ? berth_err_set(err, r, "writing the table: %s", strerror(-r)) : 0;
+}
+
+/* What berth_out_print() prints, parsed again: smartcols knows one table at a time. Return: 0; -errno. */
+static int add_array(struct berth_out *out, json_t *object, struct berth_err *err)
+{
+	BERTH_CLEANUP(berth_freep) char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	json_t *one;
+	int r;
+
+	if (!f)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	r = berth_out_print(out, f, err);
+	if (fclose(f) && r == 0)
+		r = berth_err_set(err, -ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
+	one = json_loadb(text, len, 0, NULL);
+	r = one ? json_object_update(object, one) : -1;
+	json_decref(one);
+	return r < 0 ? berth_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int print_object(struct berth_out *const *outs, size_t nr, FILE *f, struct berth_err *err)
+{
+	json_t *object = json_object();
+	int r = 0;
+
+	for (size_t i = 0; i < nr && r == 0; i++)
+		r = add_array(outs[i], object, err);
+	if (r == 0) {
+		r = berth_json_print(f, object);
+		if (r < 0)
+			berth_err_set(err, r, "writing the output: %s", strerror(-r));
+	}
+	json_decref(object);
+	return r;
+}
+
+int berth_out_print_all(struct berth_out *const *outs, size_t nr, FILE *f, struct berth_err *err)
+{
+	bool any = false;
+	int r = 0;
+
+	if (nr && outs[0]->mode == BERTH_OUT_JSON)
+		return print_object(outs, nr, f, err);
+	for (size_t i = 0; i < nr && r == 0; i++) {
+		if (!outs[i]->nr_rows)
+			continue;
+		if (any)
+			fputc('\n', f);
+		any = true;
+		r = berth_out_print(outs[i], f, err);
+	}
+	return r;
 }
 
 char *berth_out_time(int64_t seconds, char buf[static 32])

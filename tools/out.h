@@ -75,6 +75,12 @@ size_t berth_out_rows(const struct berth_out *out);
 /* Print to @f. An empty table prints nothing, empty JSON is {"NAME":[]}. Return: 0; -ENOMEM; -errno. */
 int berth_out_print(struct berth_out *out, FILE *f, struct berth_err *err);
 
+/*
+ * Several tables, of one mode: below each other with an empty line between, without the empty ones; or as one JSON object with
+ * an array for each. Return: as berth_out_print().
+ */
+int berth_out_print_all(struct berth_out *const *outs, size_t nr, FILE *f, struct berth_err *err);
+
 /* @text with every byte that is not printable ASCII or well-formed UTF-8 as \xNN; owned by the caller; NULL: no memory. */
 char *berth_out_printable(const char *text);
 

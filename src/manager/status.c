@@ -232,6 +232,8 @@ int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct 
 		r = add_external(m, &live, &s);
 	if (r == 0)
 		r = berth_wait_queue(m, &s.queue, err);
+	if (r == 0 && m->ledger)
+		r = berth_taint_find(m->ledger, NULL, &s.taints, err);
 	berth_assignment_list_free(&live);
 	if (r < 0) {
 		berth_status_done(&s);
@@ -249,5 +251,6 @@ void berth_status_done(struct berth_status *s)
 	}
 	free(s->rows);
 	berth_queue_free(&s->queue);
+	berth_taint_list_free(&s->taints);
 	memset(s, 0, sizeof(*s));
 }

@@ -11,6 +11,7 @@
 
 #include "manager/drift.h"
 #include "policy/queue.h"
+#include "policy/taint.h"
 
 struct berth_err;
 struct berth_manager;
@@ -39,6 +40,7 @@ struct berth_status {
 	size_t nr;
 	struct berth_queue
 		queue; /* owned; who waits, the next one first; nobody for whom the ledger is hidden */
+	struct berth_taint_list taints; /* owned; by path; none for whom the ledger is hidden */
 };
 
 /* @ret: owned by the caller, berth_status_done(). Return: 0; -ENOMEM; -errno. */

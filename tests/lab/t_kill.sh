@@ -54,7 +54,7 @@ PYTHON
 }
 
 nothing_owned() {
-    [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ] || { "$berth" status --json >"$t/status"; false; }
+    [ "$("$berth" status --json | tr -d ' \n' | grep -o '"owned":\[\]')" = '"owned":[]' ] || { "$berth" status --json >"$t/status"; false; }
 }
 
 assign_and_release() {

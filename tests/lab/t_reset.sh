@@ -147,7 +147,7 @@ quarantine() {
     echo default >$D/$vf/reset_method
     try release $vf
     ok "with a reset that works it goes back" [ $status -eq 0 ]
-    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
+    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n' | grep -o '"owned":\[\]')" = '"owned":[]' ]
 }
 
 reclaim() {
@@ -173,7 +173,7 @@ reclaim() {
     ok "its power control is as found" [ "$(cat $D/$igb/power/control)" = "$power_found" ]
     "$berth" show $igb --json >"$t/show"
     ok "and it was reset with proof" [ "$(json show 'd["devices"][0]["last_reset"]["proven"]')" = True ]
-    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
+    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n' | grep -o '"owned":\[\]')" = '"owned":[]' ]
 }
 
 unplug() {
@@ -248,7 +248,7 @@ errors() {
     ended h
     ok "else, the VM ends" [ $status -eq 1 ]
     ok "with the reason" says err "$rng reported an uncorrectable error"
-    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
+    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n' | grep -o '"owned":\[\]')" = '"owned":[]' ]
 }
 
 if [ "${1-}" = inside ]; then

@@ -93,7 +93,7 @@ passthrough() { # INTERFACE OPTIONS…: the one that is to be used
     ok "igb: ping of the gateway" says out "guest-ping-ok"
     ok "igb: back with the host" driver 0000:01:00.0 igb
     ok "igb: no override is left" [ "$(cat /sys/bus/pci/devices/0000:01:00.0/driver_override)" = "(null)" ]
-    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n')" = '{"owned":[]}' ]
+    ok "nothing is owned" [ "$("$berth" status --json | tr -d ' \n' | grep -o '"owned":\[\]')" = '"owned":[]' ]
 }
 
 no_iommufd() {
