@@ -107,6 +107,7 @@ void berth_failpoint_reset(void)
 	if (log_fd >= 0)
 		close(log_fd);
 	log_fd = -1;
+	set_up();
 }
 
 static size_t append(char *name, size_t len, const char *part)

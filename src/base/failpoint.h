@@ -26,7 +26,7 @@ struct berth_err;
 int berth_failpoint_hit(const char *object, const char *operation, const char *side,
 			struct berth_err *err);
 
-/* Read the environment again. For tests. */
+/* Read the environment now, and anew. Else the first hit reads it. */
 void berth_failpoint_reset(void);
 
 #ifdef BERTH_FAILPOINTS

@@ -9,6 +9,7 @@
  */
 #include "tests/cmocka_all.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <pci/pci.h>
 
 #include "base/err.h"
+#include "base/failpoint.h"
 #include "base/host.h"
 #include "tests/kill/fake_host.h"
 #include "tests/kill/marks.h"
@@ -26,7 +28,8 @@
 #include "vfio/netdev.h"
 
 static struct fake_host *fake;
-static bool in_kernel; /* whose own writes are only that */
+static bool in_kernel;			  /* whose own writes are only that */
+static void (*memory_suffices)(bool yes); /* of nomem.so, where it is preloaded */
 
 int __real_main(int argc, char **argv);
 int __wrap_main(int argc, char **argv);
@@ -47,10 +50,14 @@ static void kernel_begins(void)
 {
 	mark(MARK_KERNEL_IN);
 	in_kernel = true;
+	if (memory_suffices)
+		memory_suffices(true);
 }
 
 static void kernel_ends(void)
 {
+	if (memory_suffices)
+		memory_suffices(false);
 	in_kernel = false;
 	mark(MARK_KERNEL_OUT);
 }
@@ -161,7 +168,11 @@ int __wrap_main(int argc, char **argv)
 		fprintf(stderr, "berth-fake: BERTH_ROOT is not set\n");
 		return 2;
 	}
+	*(void **)&memory_suffices = dlsym(RTLD_DEFAULT, "nomem_suffices");
+	kernel_begins();
 	fake = fake_host_attach(root, fake_host_fns, FAKE_HOST_NR);
+	berth_failpoint_reset();
+	kernel_ends();
 	mark(MARK_MAIN);
 	r = __real_main(argc, argv);
 	fake_host_detach(fake);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Memory runs out once: preloaded into a program, it makes the $BERTH_NOMEM'th allocation fail, whoever asks for it. With 0 none
- * fails. How many there were is written to the file $BERTH_NOMEM_COUNT as the program ends.
+ * fails. How many there were is written to the file $BERTH_NOMEM_COUNT as the program ends. What a fake kernel allocates is not
+ * counted, if it says so by nomem_suffices().
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +18,9 @@ extern void *__libc_realloc(void *p, size_t size);
 
 static unsigned long fail_at, count;
 static pid_t self;
+static bool suffices;
+
+void nomem_suffices(bool yes);
 
 static void __attribute__((constructor)) start(void)
 {
@@ -37,9 +42,14 @@ static void __attribute__((destructor)) end(void)
 	close(fd);
 }
 
+void nomem_suffices(bool yes)
+{
+	suffices = yes;
+}
+
 static int fails(void)
 {
-	if (++count != fail_at || !fail_at)
+	if (suffices || ++count != fail_at || !fail_at)
 		return 0;
 	errno = ENOMEM;
 	return 1;
