@@ -49,8 +49,8 @@ int __wrap_madvise(void *start, size_t len, int advice)
 
 struct fixture {
 	char *memory;
-	struct berth_prefault_range
-		ranges[2]; /* 21 MiB and 8 MiB, with 3 MiB that nobody asked for between */
+	/* 21 MiB and 8 MiB, with 3 MiB that nobody asked for between */
+	struct berth_prefault_range ranges[2];
 };
 
 static int set_up(void **state)

@@ -347,8 +347,9 @@ static void in_a_storm_every_interrupt_is_seen_exactly_once(void **state)
 				want[n]++;
 			else if (known[n])
 				pending[n] = true;
+			/* by the device */
 			else
-				kept[n] = true; /* by the device */
+				kept[n] = true;
 			break;
 		}
 		for (n = 0; n < NR; n++) {

@@ -30,10 +30,10 @@ struct berth_vm_devices {
 	struct berth_host *host;      /* borrowed, outlives us */
 	struct berth_vm_claim *claim; /* owned; NULL: no devices */
 	struct berth_ioas *io;	      /* owned; NULL: not open */
-	struct berth_vfio_device
-		*devs[BERTH_LAUNCH_DEVICES]; /* owned; as in the claim, NULL: not open */
-	struct berth_vfio_watch *watch;	     /* owned; NULL: not open */
-	bool used;			     /* berth-vmm has them, or had */
+	/* owned; as in the claim, NULL: not open */
+	struct berth_vfio_device *devs[BERTH_LAUNCH_DEVICES];
+	struct berth_vfio_watch *watch; /* owned; NULL: not open */
+	bool used;			/* berth-vmm has them, or had */
 };
 
 void berth_vm_devices_init(struct berth_vm_devices *d, struct berth_host *host);

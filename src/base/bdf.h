@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct berth_bdf {
-	uint32_t
-		domain; /* 16 bits from firmware; Linux numbers the domains behind Intel VMD from 0x10000 */
+	/* 16 bits from firmware; Linux numbers the domains behind Intel VMD from 0x10000 */
+	uint32_t domain;
 	uint8_t bus;
 	uint8_t dev; /* 0 … 31 */
 	uint8_t fn;  /* 0 … 7 */

@@ -27,8 +27,8 @@ struct berth_group_resv {
 
 struct berth_group {
 	int id;
-	char type
-		[24]; /* default domain: "DMA", "DMA-FQ", "identity", …; "" where the kernel does not say */
+	/* default domain: "DMA", "DMA-FQ", "identity", …; "" where the kernel does not say */
+	char type[24];
 	bool noiommu;		   /* made by vfio's no-IOMMU mode: protects nothing */
 	struct berth_bdf *members; /* owned; PCI members, sorted */
 	size_t nr_members;

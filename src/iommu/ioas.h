@@ -57,11 +57,11 @@ struct berth_ioas_handover {
 	enum berth_ioas_kind kind;
 	int fd;	     /* container or iommufd; consumed */
 	uint32_t id; /* iommufd: berth_ioas_id() of the process that opened it */
-	const struct berth_ioas_group
-		*groups; /* type1: the vector is copied, its descriptors are consumed */
+	/* type1: the vector is copied, its descriptors are consumed */
+	const struct berth_ioas_group *groups;
 	size_t nr_groups;
-	const int *
-		devices; /* iommufd: the vector is copied, its descriptors are borrowed, for berth_ioas_kvm_files() */
+	/* iommufd: the vector is copied, its descriptors are borrowed, for berth_ioas_kvm_files() */
+	const int *devices;
 	size_t nr_devices;
 };
 

@@ -31,8 +31,8 @@ struct berth_p2p_end {
 	const char *root;   /* borrowed; names the host bridge */
 	enum berth_tri acs; /* of the function itself */
 	uint16_t acs_ctrl;
-	const struct berth_isolation_step
-		*steps; /* borrowed; bridges up to the root, nearest first */
+	/* borrowed; bridges up to the root, nearest first */
+	const struct berth_isolation_step *steps;
 	size_t nr_steps;
 };
 

@@ -26,8 +26,8 @@ struct berth_platform {
 	enum berth_tri intremap;
 	/* vfio_iommu_type1 or iommufd with allow_unsafe_interrupts; unknown: neither is loaded */
 	enum berth_tri unsafe_interrupts;
-	enum berth_tri
-		noiommu; /* vfio enable_unsafe_noiommu_mode; unknown: not loaded or not built in */
+	/* vfio enable_unsafe_noiommu_mode; unknown: not loaded or not built in */
+	enum berth_tri noiommu;
 	/* Flags of the kernel command line; "" or false when absent. */
 	bool acs_override; /* pcie_acs_override= (a patched kernel that pretends ACS) */
 	char acs_override_arg[64];

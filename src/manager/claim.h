@@ -42,8 +42,8 @@ struct berth_vm_claim_dev {
 /* Plain data: outlives the manager that made it. */
 struct berth_vm_claim {
 	char *vm; /* owned */
-	struct berth_vm_claim_dev
-		*devs; /* owned; every function of every group but bridges, by BDF */
+	/* owned; every function of every group but bridges, by BDF */
+	struct berth_vm_claim_dev *devs;
 	size_t nr_devs;
 	int64_t *assignments; /* owned; ledger ids, one per group */
 	size_t nr_groups;

@@ -26,8 +26,8 @@ struct berth_manager {
 	struct berth_lock lock;	     /* held with BERTH_MANAGER_CHANGE */
 	struct berth_busy busy;	     /* the assignments that this verb works on */
 	struct berth_ledger *ledger; /* owned; NULL: hidden from this user (reading only) */
-	struct berth_policy
-		*policy; /* owned; NULL: it cannot be read, see berth_manager_policy() */
+	/* owned; NULL: it cannot be read, see berth_manager_policy() */
+	struct berth_policy *policy;
 	struct berth_err policy_err;
 	/* The host as it was when opened, or last refreshed. */
 	struct berth_platform platform;

@@ -34,8 +34,8 @@ struct berth_lease_wish {
 
 /* What the rules of several groups say together: the shortest time, the strongest end. */
 struct berth_lease_limits {
-	const struct berth_rule *
-		rule; /* borrowed from the policy; of the shortest time; NULL: none says anything */
+	/* borrowed from the policy; of the shortest time; NULL: none says anything */
+	const struct berth_rule *rule;
 	int64_t max_s; /* 0: no limit */
 	int64_t grace_s;
 	bool may_renew;

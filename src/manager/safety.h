@@ -38,8 +38,8 @@ const char *berth_safety_name(enum berth_safety_code code);
 
 struct berth_safety_finding {
 	enum berth_safety_code code;
-	struct berth_bdf
-		at; /* the function that stands in the way; of the host as a whole: the unit's first */
+	/* the function that stands in the way; of the host as a whole: the unit's first */
+	struct berth_bdf at;
 	char sentence[512]; /* reason and remedy, without a full stop */
 };
 

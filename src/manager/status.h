@@ -20,26 +20,26 @@ struct berth_status_row {
 	int group;     /* the kernel's number; -1: its devices are gone */
 	char *devices; /* owned; BDFs, separated by blanks */
 	char *vm;      /* owned; NULL: nobody's, or not known to this user */
-	const char *
-		state; /* the ledger's, or "stuck": a kernel write to it does not return; "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
+	/* the ledger's, or "stuck": a kernel write to it does not return; "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
+	const char *state;
 	const char *kind;  /* "assign", "run", "bind"; NULL for external and unknown */
 	int64_t since;	   /* seconds since 1970; 0 unknown */
 	int64_t lease_end; /* seconds since 1970; 0: it has no lease */
 	int64_t free_at;   /* when its lease is over and it is taken from its VM; 0: not known */
 	pid_t holder;	   /* 0: none that lives */
 	char holder_name[32];
-	char drift
-		[512]; /* why policy would not give it to its VM today; "": it would, or nobody can tell */
+	/* why policy would not give it to its VM today; "": it would, or nobody can tell */
+	char drift[512];
 	char reset[32]; /* "flr": how it was last reset; "unproven"; "" never, as far as we know */
-	char note
-		[512]; /* what the next changing verb will repair, or why it is in its state; "" nothing */
+	/* what the next changing verb will repair, or why it is in its state; "" nothing */
+	char note[512];
 };
 
 struct berth_status {
 	struct berth_status_row *rows; /* owned; ours by age, then external ones by group */
 	size_t nr;
-	struct berth_queue
-		queue; /* owned; who waits, the next one first; nobody for whom the ledger is hidden */
+	/* owned; who waits, the next one first; nobody for whom the ledger is hidden */
+	struct berth_queue queue;
 	struct berth_taint_list taints; /* owned; by path; none for whom the ledger is hidden */
 };
 

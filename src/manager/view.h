@@ -25,8 +25,8 @@ struct berth_view {
 	struct berth_taint_list taints;		/* owned; likewise, by path */
 	struct berth_last_use_list last_uses;	/* owned; likewise, by path */
 	struct berth_usage_taint *usage_taints; /* owned; the same as the world wants them */
-	struct berth_err
-		blind; /* why nobody can tell what the host stands on; then all of it is taken to be needed */
+	/* why nobody can tell what the host stands on; then all of it is taken to be needed */
+	struct berth_err blind;
 };
 
 /**

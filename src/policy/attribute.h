@@ -36,8 +36,8 @@ enum berth_presence { BERTH_KNOWN, BERTH_NOT_KNOWN, BERTH_NONE };
 /* What an attribute is of one device. */
 struct berth_fact {
 	enum berth_presence presence;
-	const char *
-		text; /* BERTH_ATTR_TEXT, _WORDS, _LOWER, _BDF, _ISOLATION; into the facts, or @buf */
+	/* BERTH_ATTR_TEXT, _WORDS, _LOWER, _BDF, _ISOLATION; into the facts, or @buf */
+	const char *text;
 	int64_t number; /* the others: BOOL 0 or 1; ID vendor << 16 | device; CLASS 24 bits */
 	char buf[BERTH_ATTRIBUTE_TEXT];
 };

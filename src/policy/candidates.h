@@ -22,8 +22,8 @@ struct berth_candidates {
 
 struct berth_candidates_ask {
 	size_t claim; /* its place in the policy */
-	const bool *
-		freed; /* of each device, or NULL: whose owner would have to go for it, which a rule must let it */
+	/* of each device, or NULL: whose owner would have to go for it, which a rule must let it */
+	const bool *freed;
 	bool numa_required; /* with a node: others do not count */
 };
 

@@ -45,8 +45,8 @@ struct berth_verdict {
 	const struct berth_rule *rule;	       /* that decided, or NULL */
 	const struct berth_rule *rival;	       /* of a conflict between rules: the other one */
 	const struct berth_lease_terms *lease; /* when allowed: the rule's, or NULL */
-	const char *
-		name; /* of what decided: device entry, protect, safety's code, owner, taint, tenant, pool */
+	/* of what decided: device entry, protect, safety's code, owner, taint, tenant, pool */
+	const char *name;
 	const char *term;    /* the attribute that is unknown, or not as expected */
 	uint32_t have, want; /* of counts: what there would be, and the limit */
 	bool unknown;	     /* it is refused because something is not known */

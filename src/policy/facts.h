@@ -28,10 +28,10 @@ struct berth_facts {
 	const char *serial_nvme; /* of an NVMe controller, while the nvme driver has it */
 	const char *serial_mac;	 /* the address burnt into a NIC, while it has an interface */
 	const char *group_key;	 /* NULL: in no IOMMU group */
-	const char
-		*isolation; /* "isolated", "multifunction", "shared", "acs-override", "no-iommu" */
-	const char *
-		reset; /* reset methods, blank-separated ("flr bus"); "" for none, NULL for unknown */
+	/* "isolated", "multifunction", "shared", "acs-override", "no-iommu" */
+	const char *isolation;
+	/* reset methods, blank-separated ("flr bus"); "" for none, NULL for unknown */
+	const char *reset;
 	int32_t numa_node; /* or BERTH_FACT_UNKNOWN (the kernel's -1) */
 	bool is_bridge;	   /* belongs to a group, but is nobody's to have */
 	bool is_vf;

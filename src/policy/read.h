@@ -39,8 +39,8 @@ struct berth_key {
 struct berth_object {
 	const char *name;	      /* what docs/policy.schema.json calls it */
 	const struct berth_key *keys; /* read in this order; the last has no name */
-	berth_read_fn *
-		check; /* NULL, or what concerns several keys; called last, with the object's struct */
+	/* NULL, or what concerns several keys; called last, with the object's struct */
+	berth_read_fn *check;
 };
 
 /* Every kind of object, NULL-terminated; for the test that compares them with the schema. */

@@ -13,8 +13,8 @@ struct berth_shortage_request {
 		allowed; /* devices: asked for, that the request names, that the VM may have */
 	uint32_t refused[BERTH_REASON_KEEP_FREE + 1]; /* how many for each reason */
 	bool has_nearest;
-	struct berth_verdict
-		nearest; /* of those refused, the one that came farthest in the decision */
+	/* of those refused, the one that came farthest in the decision */
+	struct berth_verdict nearest;
 };
 
 struct berth_shortage {

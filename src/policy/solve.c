@@ -12,16 +12,16 @@ struct search {
 	struct berth_space space;
 	const struct berth_solve_problem *p;
 	int64_t anchored[BERTH_SOLVE_MAX_CONSTRAINTS]; /* by anchor: the key that was chosen */
-	uint32_t first
-		[BERTH_SOLVE_MAX_REQUESTS]; /* where the devices of a request begin in @chosen */
-	uint32_t *
-		chosen; /* borrowed from the space, here and below but for best; items, BERTH_SPACE_NONE where none is yet */
-	uint32_t *best; /* owned; the same of the best solution so far */
-	uint32_t *at;	/* of chosen[]: its place in the list of the request */
-	bool *used;	/* by item */
+	/* where the devices of a request begin in @chosen */
+	uint32_t first[BERTH_SOLVE_MAX_REQUESTS];
+	/* borrowed from the space, here and below but for best; items, BERTH_SPACE_NONE where none is yet */
+	uint32_t *chosen;
+	uint32_t *best;	      /* owned; the same of the best solution so far */
+	uint32_t *at;	      /* of chosen[]: its place in the list of the request */
+	bool *used;	      /* by item */
 	uint32_t *group_used; /* by number of the group: chosen devices in it */
-	uint32_t
-		*packed; /* by number of the switch: chosen devices on it, for requests that pack */
+	/* by number of the switch: chosen devices on it, for requests that pack */
+	uint32_t *packed;
 	uint32_t *spread; /* the same for requests that spread */
 	struct berth_score score, best_score;
 	size_t nodes, max_nodes;

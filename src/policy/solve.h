@@ -53,20 +53,20 @@ struct berth_solve_constraint {
 		b; /* distance: requests; the same one twice: all of its devices with each other */
 	enum berth_distance max_distance;
 	bool each; /* the n-th of @a with the n-th of @b, as many as the shorter one has; not looked at with a == b */
-	const int32_t *
-		values; /* same, distinct: borrowed; of each item, equal numbers for equal values; < 0: unknown */
+	/* same, distinct: borrowed; of each item, equal numbers for equal values; < 0: unknown */
+	const int32_t *values;
 };
 
 struct berth_solve_problem {
-	const struct berth_solve_item
-		*items; /* borrowed, here and below; in order of their paths */
+	/* borrowed, here and below; in order of their paths */
+	const struct berth_solve_item *items;
 	size_t nr_items;
 	const struct berth_solve_request *requests;
 	size_t nr_requests;
 	const struct berth_solve_constraint *constraints;
 	size_t nr_constraints;
-	enum berth_numa_wish
-		numa; /* required counts as preferred here: filter the items, or add a "same" */
+	/* required counts as preferred here: filter the items, or add a "same" */
+	enum berth_numa_wish numa;
 	int32_t numa_node; /* where the VM's memory is; BERTH_FACT_UNKNOWN: any, but one */
 	size_t max_nodes;  /* candidates that the search looks at; 0: BERTH_SOLVE_DEFAULT_NODES */
 };
@@ -81,8 +81,8 @@ struct berth_solution {
 	enum berth_solve_outcome outcome;
 	bool best; /* no other has a better score; false: the best one seen within max_nodes */
 	size_t nodes;
-	uint32_t *
-		chosen; /* owned (free); with DONE: items, those of request 0 first, pairs in the same order; else NULL */
+	/* owned (free); with DONE: items, those of request 0 first, pairs in the same order; else NULL */
+	uint32_t *chosen;
 	size_t nr_chosen;
 	struct berth_score score;
 };

@@ -16,8 +16,8 @@ struct berth_space_chunk;
 struct berth_space_list {
 	uint32_t *items; /* borrowed from the space; the most promising first */
 	size_t nr;
-	struct berth_score *
-		floor; /* borrowed; [p]: what one of items[p …] adds at least, part by part; nr + 1 */
+	/* borrowed; [p]: what one of items[p …] adds at least, part by part; nr + 1 */
+	struct berth_score *floor;
 	/*
 	 * Requests that pairs tie together are filled together, the n-th of each after the other. The first of them leads:
 	 * its floors include what its partners add at least.
@@ -25,10 +25,10 @@ struct berth_space_list {
 	uint32_t leader; /* a request; itself when nothing ties it */
 	bool ordered; /* of a leader: all have the same count, so that the order of n means nothing: items ascend */
 	bool follows; /* tied directly to its leader, with the same count: with_leader is there */
-	struct berth_score *
-		with_leader; /* borrowed; by the leader's place in its list: what the partner adds at least */
-	struct berth_score
-		*rest; /* borrowed; of a leader, by place: the sum of its followers' with_leader */
+	/* borrowed; by the leader's place in its list: what the partner adds at least */
+	struct berth_score *with_leader;
+	/* borrowed; of a leader, by place: the sum of its followers' with_leader */
+	struct berth_score *rest;
 };
 
 /* A choice that is common to several requests: of what is "same", of where "all" are. */
@@ -41,8 +41,8 @@ struct berth_space_anchor {
 struct berth_space_slot {
 	uint32_t request, n;
 	uint32_t leader_left; /* slots of the same leader that come after this one */
-	struct berth_score
-		rest; /* what later slots add at least that neither leader nor partners of this n account for */
+	/* what later slots add at least that neither leader nor partners of this n account for */
+	struct berth_score rest;
 };
 
 struct berth_space {
@@ -52,8 +52,8 @@ struct berth_space {
 	size_t nr_anchors;
 	struct berth_space_slot *slots; /* borrowed; in the order in which they are filled */
 	size_t nr_slots;
-	uint32_t *
-		twin; /* borrowed; of each item: the one like it that is to be taken before it, or BERTH_SPACE_NONE */
+	/* borrowed; of each item: the one like it that is to be taken before it, or BERTH_SPACE_NONE */
+	uint32_t *twin;
 	uint32_t *group_no,
 		*switch_no; /* borrowed; of each item: its group and switch, counted from 0 */
 	bool *group_shared,

@@ -32,11 +32,11 @@ enum berth_vote {
 
 /* One step of a decision. Borrowed from policy and world. */
 struct berth_check {
-	enum berth_reason
-		code; /* that it is about: RULE_ALLOWS "does it allow", TAINTED "is it tainted", … */
+	/* that it is about: RULE_ALLOWS "does it allow", TAINTED "is it tainted", … */
+	enum berth_reason code;
 	enum berth_check_result result;
-	const char *
-		what; /* "device", "class", "safety", "protect", "rule", "tenant", "pool", "taint", "owner", "group", "pf", "defaults" */
+	/* "device", "class", "safety", "protect", "rule", "tenant", "pool", "taint", "owner", "group", "pf", "defaults" */
+	const char *what;
 	const char *name;   /* or NULL */
 	const char *effect; /* of a rule; "expect" for the second line of a device; else NULL */
 	const struct berth_origin *origin; /* NULL: not from the policy */

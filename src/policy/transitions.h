@@ -30,8 +30,8 @@ struct berth_transition {
 	enum berth_owned_event event;
 	unsigned int kinds;
 	const char *guard; /* what must be true, for people; the verb has seen to it */
-	const char *
-		steps; /* names of berth_step_op, or "reset"; what is done on the way; "" nothing */
+	/* names of berth_step_op, or "reset"; what is done on the way; "" nothing */
+	const char *steps;
 	enum berth_owned_state to; /* or BERTH_OWNED_HOST: the row ends */
 	const char *failure; /* what becomes of it when a step fails, an event; "" cannot fail */
 };

@@ -30,8 +30,8 @@ struct berth_world_index {
 	uint32_t *members;  /* owned; what groups[].members points into */
 	uint32_t *first_of; /* owned; of each device, and one more: in memberships */
 	struct berth_world_member *memberships; /* owned */
-	const struct berth_group_entry *
-		*stranger;	      /* owned; of each device: the entry that it belies, or NULL */
+	/* owned; of each device: the entry that it belies, or NULL */
+	const struct berth_group_entry **stranger;
 	int8_t *identity;	      /* owned; enum berth_tri of each device */
 	struct berth_subject subject; /* the last that was asked for */
 	bool has_subject;

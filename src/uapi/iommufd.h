@@ -41,8 +41,8 @@ struct berth_iommu_ioas_iova_ranges {
 	uint32_t num_iovas;
 	uint32_t reserved;
 	uint64_t allowed_iovas; /* address of struct berth_iommu_iova_range[] */
-	uint64_t
-		out_iova_alignment; /* bytes; what iova, length and address of a mapping must be multiples of */
+	/* bytes; what iova, length and address of a mapping must be multiples of */
+	uint64_t out_iova_alignment;
 };
 _Static_assert(sizeof(struct berth_iommu_ioas_iova_ranges) == 32, "struct iommu_ioas_iova_ranges");
 

@@ -32,10 +32,10 @@ struct berth_caps {
 	unsigned int msi_vectors, msix_vectors; /* as the device offers, 0 none or unknown */
 	unsigned int msix_table_bar, msix_pba_bar;
 	uint32_t msix_table_offset, msix_pba_offset;
-	enum berth_pcie_type
-		type; /* port type; BERTH_PCIE_UNKNOWN when the capability is out of reach */
-	enum berth_tri
-		flr; /* Function Level Reset: PCIe device capability bit 28, or Advanced Features */
+	/* port type; BERTH_PCIE_UNKNOWN when the capability is out of reach */
+	enum berth_pcie_type type;
+	/* Function Level Reset: PCIe device capability bit 28, or Advanced Features */
+	enum berth_tri flr;
 	enum berth_tri slot_hotplug; /* Slot Capabilities: Hot-Plug Capable */
 	unsigned int link_speed_max,
 		link_speed; /* 1 = 2.5 GT/s, 2 = 5, 3 = 8, 4 = 16, 5 = 32, 6 = 64; 0 unknown */

@@ -20,8 +20,8 @@ struct berth_host;
 /* Where sysfs keeps a function, taken apart. */
 struct berth_devpath {
 	char bridge[192]; /* directory of the host bridge below /sys: "devices/pci0000:00" */
-	struct berth_bdf steps
-		[BERTH_DEVPATH_MAX_DEPTH]; /* from the root bus down, the function itself last */
+	/* from the root bus down, the function itself last */
+	struct berth_bdf steps[BERTH_DEVPATH_MAX_DEPTH];
 	size_t nr_steps;
 };
 

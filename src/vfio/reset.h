@@ -36,8 +36,8 @@ struct berth_reset_result {
 	char by[24]; /* for the record: "flr", "bus", "pm", "device_specific", …; "hot" for a bus with all on it; "none" */
 	unsigned int checks; /* enum berth_proof_check: what was read back and found right */
 	bool proven;
-	char sentence
-		[256]; /* "0000:03:00.0: function reset (flr), answers, bus mastering off, D0" or why not */
+	/* "0000:03:00.0: function reset (flr), answers, bus mastering off, D0" or why not */
+	char sentence[256];
 };
 
 enum berth_reset_when {

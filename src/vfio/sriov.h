@@ -23,10 +23,10 @@ struct berth_sriov {
 	struct berth_bdf at;
 	unsigned int total; /* sriov_totalvfs: how many the driver allows */
 	unsigned int num;   /* sriov_numvfs: how many there are now */
-	unsigned int
-		offset; /* First VF Offset: routing id of VF 0 minus that of the PF; 0 when not readable */
-	unsigned int
-		stride; /* VF Stride: between the routing ids of two VFs; 0 when not readable */
+	/* First VF Offset: routing id of VF 0 minus that of the PF; 0 when not readable */
+	unsigned int offset;
+	/* VF Stride: between the routing ids of two VFs; 0 when not readable */
+	unsigned int stride;
 	uint16_t vf_device_id; /* the VFs' vendor id is the PF's; 0 when not readable */
 	bool autoprobe;	       /* do host drivers get new VFs? */
 	char driver[64];       /* of the PF; "" when it has none */

@@ -19,9 +19,9 @@
 
 struct berth_barmap {
 	struct berth_barmap_config config;
-	const struct berth_vfio_region
-		*region; /* borrowed from the device; NULL: nothing of the BAR is the device's */
-	void *base;	 /* owned; NULL when nothing of it can be mapped */
+	/* borrowed from the device; NULL: nothing of the BAR is the device's */
+	const struct berth_vfio_region *region;
+	void *base; /* owned; NULL when nothing of it can be mapped */
 	size_t nr_pieces;
 	struct berth_bar_piece pieces[MAX_PIECES]; /* what is mapped at base */
 	/* while it is in the guest: */

@@ -28,8 +28,8 @@ struct berth_vfio_device;
 
 struct berth_barmap_config {
 	struct berth_vfio_device *dev; /* borrowed */
-	unsigned int
-		bar; /* region of @dev; if it has no such one, nothing but @emulated is in the BAR */
+	/* region of @dev; if it has no such one, nothing but @emulated is in the BAR */
+	unsigned int bar;
 	uint64_t size;		      /* of the BAR, a power of two */
 	bool io;		      /* ports: never mapped */
 	struct berth_bus *bus;	      /* borrowed; for ports or memory, as @io says */

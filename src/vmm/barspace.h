@@ -44,8 +44,8 @@ struct berth_placement_config {
 	unsigned int owner;    /* as berth_barspace_join() called the function */
 	unsigned int bar;      /* for messages */
 	struct berth_range at; /* guest-physical, of the whole BAR */
-	const struct berth_bar_piece
-		*pieces; /* copied; ascending, disjoint; none: only to keep others out */
+	/* copied; ascending, disjoint; none: only to keep others out */
+	const struct berth_bar_piece *pieces;
 	size_t nr_pieces;
 };
 

@@ -53,13 +53,13 @@ struct berth_pci_function_ops {
 };
 
 struct berth_pci_bar {
-	uint64_t
-		size; /* bytes, a power of two; 0: no such BAR, or the upper half of a 64-bit one */
-	bool is64;    /* takes this and the next register */
+	/* bytes, a power of two; 0: no such BAR, or the upper half of a 64-bit one */
+	uint64_t size;
+	bool is64;     /* takes this and the next register */
 	bool prefetch; /* prefetchable: may go to the 64-bit window when is64 */
 	bool io;       /* I/O ports */
-	uint64_t
-		addr; /* set by berth_pci_host_assign(): where the firmware put it; the guest may move it later */
+	/* set by berth_pci_host_assign(): where the firmware put it; the guest may move it later */
+	uint64_t addr;
 };
 
 /* Embed this in a device; its owner fills the first part, the host the second. */

@@ -57,8 +57,8 @@ struct berth_vm_config {
 	int console_in_fd; /* borrowed; what the guest reads on COM1; -1: nothing. Not blocking is not required */
 	int console_out_fd; /* borrowed; what the guest writes on COM1; -1: thrown away */
 	int stop_fd;	    /* borrowed eventfd: readable means berth_vm_stop(); or -1 */
-	const struct berth_range
-		*reserved; /* borrowed; addresses that RAM and BARs must avoid (IOVA holes) */
+	/* borrowed; addresses that RAM and BARs must avoid (IOVA holes) */
+	const struct berth_range *reserved;
 	size_t nr_reserved;
 	berth_vm_ram_fn ram_ready; /* may be NULL */
 	void *ram_opaque;

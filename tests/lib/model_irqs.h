@@ -22,8 +22,8 @@ struct model_irqs {
 	uint16_t control;
 	unsigned int msi_nr;
 	bool pending[32]; /* of the vectors of the mode */
-	bool known
-		[32]; /* was live since the mode was entered: we hear of it also while it is masked */
+	/* was live since the mode was entered: we hear of it also while it is masked */
+	bool known[32];
 	struct fake_message want[256];
 	unsigned int nr_want;
 };
