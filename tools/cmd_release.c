@@ -8,9 +8,11 @@ static const char help[] =
 	"Usage: berth release DEV… | --vm VM [--unclean] [--dry-run] [--json]\n\n"
 	"Reset the devices and give them back to the host as they were found: driver,\n"
 	"driver_override, power control, network settings of virtual functions. Whole IOMMU groups\n"
-	"go back. Refused while a process uses them.\n\n"
+	"go back. Refused while a process uses them. A quarantined device that is off vfio-pci is bound to\n"
+	"it first, to be reset with proof; refused when the host uses it.\n\n"
 	"      --vm VM     everything that VM owns; with DEV: only if VM owns it\n"
-	"      --unclean   give back also what a VM has used and no reset is proven for\n"
+	"      --unclean   give back also what a VM has used and no reset is proven for;\n"
+	"                  what runs on its host driver again is left on it\n"
 	"  -n, --dry-run   say what would be done; change nothing\n"
 	"  -j, --json      how it ended, and what became of the devices: OUTCOMES in berth(1)\n";
 

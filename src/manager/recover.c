@@ -16,6 +16,7 @@
 #include "manager/process.h"
 #include "manager/release.h"
 #include "manager/report.h"
+#include "manager/retake.h"
 #include "manager/safety.h"
 #include "manager/sriov_verb.h"
 #include "manager/steps.h"
@@ -104,6 +105,20 @@ static void say_changed(const struct tally *t, char *buf, size_t size)
 			 t->dev->device_id, t->example->vendor, t->example->device);
 }
 
+/* Off vfio-pci and left there, since it is unproven: what is it doing? */
+static bool is_off_unproven(const struct berth_remedy_facts *f)
+{
+	return f->state == BERTH_OWNED_QUARANTINED && f->seen == BERTH_SEEN_OFF;
+}
+
+static void say_off(const struct tally *t, char *buf, size_t size)
+{
+	if (*t->dev->driver)
+		snprintf(buf, size, " (it runs on %s unproven)", t->dev->driver);
+	else
+		snprintf(buf, size, " (it has no driver)");
+}
+
 /* "0000:01:00.0 of t1: its user is dead (process 812)". Nothing when all is well. */
 static void say(const struct berth_assignment *a, const struct tally *t,
 		const struct berth_remedy_facts *f, const struct berth_remedy_row *row, char *why,
@@ -115,11 +130,14 @@ static void say(const struct berth_assignment *a, const struct tally *t,
 	char more[160] = "";
 
 	why[0] = '\0';
-	/* Nothing to do is nothing to say, but for a device that is missing. */
-	if (row->remedy == BERTH_REMEDY_NONE && row->seen != 1u << BERTH_SEEN_GONE)
+	/* Nothing to do is nothing to say, but for a device that is not where it should be. */
+	if (row->remedy == BERTH_REMEDY_NONE && row->seen != 1u << BERTH_SEEN_GONE &&
+	    row->seen != 1u << BERTH_SEEN_OFF)
 		return;
 	if (f->seen == BERTH_SEEN_CHANGED)
 		say_changed(t, more, sizeof(more));
+	else if (is_off_unproven(f))
+		say_off(t, more, sizeof(more));
 	else if (row->remedy == BERTH_REMEDY_USED && a->pid)
 		snprintf(more, sizeof(more), " (process %d)", (int)a->pid);
 	snprintf(why, size, "%s of %s (%s): %s%s", bdf,
@@ -316,6 +334,16 @@ static bool is_left(struct berth_manager *m, const struct berth_assignment *a)
 	       is_half_way(m, a);
 }
 
+/* What no remedy is for, but a person who asks should hear of. */
+static void report_resting(struct berth_manager *m, const struct berth_assignment *a,
+			   struct berth_report *report)
+{
+	char why[512];
+
+	if (berth_recover_judge(m, a, why, sizeof(why)) == BERTH_REMEDY_NONE && *why)
+		berth_report_add(report, "%s", why);
+}
+
 int berth_recover_again(struct berth_manager *m, struct berth_report *report, struct berth_err *err)
 {
 	struct berth_assignment_list live;
@@ -325,6 +353,7 @@ int berth_recover_again(struct berth_manager *m, struct berth_report *report, st
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < live.nr; i++) {
+		report_resting(m, &live.items[i], report);
 		if (is_left(m, &live.items[i])) {
 			try_again(m, &live.items[i], report);
 			left++;
@@ -360,7 +389,9 @@ int berth_recover_look(struct berth_manager *m, struct berth_report *report, str
 	for (size_t i = 0; i < live.nr; i++) {
 		enum berth_remedy remedy = berth_recover_judge(m, &live.items[i], why, sizeof(why));
 
-		if (*why)
+		if (remedy == BERTH_REMEDY_NONE)
+			report_resting(m, &live.items[i], report);
+		else
 			berth_report_add(report, "%s: %s", why, berth_remedy_words(remedy));
 	}
 	berth_assignment_list_free(&live);

@@ -38,7 +38,8 @@ int berth_recover(struct berth_manager *m, struct berth_report *report, struct b
  * berth_recover_again() - what `berth recover` does more than any other verb: a second attempt at what is left
  *
  * Besides what still has a remedy that is what is "faulted" since it could not be given back; a person who asks for it
- * knows that it may work now. After this the answer is final.
+ * knows that it may work now. After this the answer is final. What is only for a person to end, but not where it should be
+ * (gone; off vfio-pci and not proven clean), is in @report, too.
  *
  * Return: 0 nothing is left to repair; -EUCLEAN something is; -errno.
  */

@@ -13,6 +13,7 @@
 #include "manager/process.h"
 #include "manager/report.h"
 #include "manager/resolve.h"
+#include "manager/retake.h"
 #include "manager/sanitise.h"
 #include "manager/steps.h"
 #include "manager/take.h"
@@ -214,15 +215,28 @@ static int check(struct berth_manager *m, const struct berth_assignment *a, stru
 	return berth_sanitise_wait_closed(m, a, 0, err);
 }
 
-static void plan_one(struct berth_manager *m, const struct berth_assignment *a,
-		     struct berth_report *report)
+/* Quarantined, and not where it can be reset with proof. Who waives the proof leaves it where it is. */
+static bool is_to_be_retaken(struct berth_manager *m, const struct berth_assignment *a,
+			     struct berth_release_how how)
+{
+	return a->state == BERTH_OWNED_QUARANTINED && !how.unclean && berth_retake_is_needed(m, a);
+}
+
+/* Return: 0; BERTH_REFUSED; -errno. */
+static int plan_one(struct berth_manager *m, const struct berth_assignment *a,
+		    struct berth_release_how how, struct berth_report *report,
+		    struct berth_err *err)
 {
 	struct berth_steps steps = { 0 };
+	int r = is_to_be_retaken(m, a, how) ? berth_retake_unproven(m, a, true, report, err) : 0;
 
+	if (r != 0)
+		return r;
 	berth_report_add(report, "%s: reset it", a->members[0].bdf);
 	if (berth_steps_give(m, a, &steps, NULL) == 0)
 		berth_steps_report(&steps, report);
 	berth_steps_done(&steps);
+	return 0;
 }
 
 static int release_one(struct berth_manager *m, const struct berth_assignment *a,
@@ -237,6 +251,8 @@ static int release_one(struct berth_manager *m, const struct berth_assignment *a
 	if (a->state == BERTH_OWNED_PREPARING)
 		return berth_untake(m, a, "release", err);
 	r = stop_using(m, a, "release", 0, err);
+	if (r == 0 && is_to_be_retaken(m, a, how))
+		r = berth_retake_unproven(m, a, false, report, err);
 	if (r != 0)
 		return r;
 	/* Also what no VM of ours has used: somebody may have run a VMM of their own on it. */
@@ -281,7 +297,7 @@ int berth_manager_release(struct berth_manager *m, const char *vm, const char *c
 		if (!p.marked[i])
 			continue;
 		if (how.dry_run) {
-			plan_one(m, &p.live.items[i], report);
+			first = plan_one(m, &p.live.items[i], how, report, err) ?: first;
 			continue;
 		}
 		first = release_one(m, &p.live.items[i], how, "release", report, err) ?: first;

@@ -15,7 +15,8 @@
 #define IN_USE	  BIT(BERTH_OWNED_IN_USE)
 #define CLEANING  (BIT(BERTH_OWNED_RELEASING) | BIT(BERTH_OWNED_SANITISING))
 #define RETURNING BIT(BERTH_OWNED_RETURNING)
-#define HELD	  (BIT(BERTH_OWNED_FAULTED) | BIT(BERTH_OWNED_QUARANTINED))
+#define FAULTED	  BIT(BERTH_OWNED_FAULTED)
+#define UNPROVEN  BIT(BERTH_OWNED_QUARANTINED)
 #define OTHER_ONE BIT(BERTH_OWNED_IDENTITY_CHANGED)
 #define BY_ASSIGN BIT(BERTH_OWNED_BY_ASSIGN)
 #define BY_RUN	  BIT(BERTH_OWNED_BY_RUN)
@@ -44,7 +45,10 @@ const struct berth_remedy_row berth_remedies[] = {
 
 	{ ANY, PREPARING, ANY, SAME, IDLE, DO(UNTAKE), "taking it was interrupted" },
 	{ ANY, RETURNING, ANY, SAME, IDLE, DO(GIVE), "giving it back was interrupted" },
-	{ ANY, HELD, ANY, SAME, IDLE, DO(NONE), "it waits for a person" },
+	{ ANY, FAULTED, ANY, SAME, IDLE, DO(NONE), "it waits for a person" },
+	{ ANY, UNPROVEN, ANY, GONE | ON_VFIO, IDLE, DO(NONE), "it waits for a person" },
+	{ ANY, UNPROVEN, ANY, OFF, IDLE, DO(NONE),
+	  "it is off vfio-pci and not proven clean; 'berth release' binds it there and resets it" },
 
 	{ ANY, ASSIGNED, BY_VM, GONE, IDLE, DO(NONE),
 	  "it is gone from this host, and kept for when it comes back" },

@@ -105,6 +105,21 @@ static int by_vfio(struct berth_manager *m, const struct berth_device *const *de
 	return r;
 }
 
+/* Under a driver that is at work for the host nothing is reset. */
+static bool has_host_driver(struct berth_manager *m, struct berth_bdf at,
+			    struct berth_reset_result *ret)
+{
+	struct berth_bind_state now;
+
+	if (berth_bind_read(m->host, at, &now, NULL) < 0 || !*now.driver ||
+	    strcmp(now.driver, BERTH_BIND_VFIO) == 0)
+		return false;
+	*ret = (struct berth_reset_result){ .method = BERTH_RESET_NONE };
+	snprintf(ret->sentence, sizeof(ret->sentence), "%s: no reset: it runs on %s",
+		 BERTH_BDF_STR(at), now.driver);
+	return true;
+}
+
 /* Those that VFIO has not proven. */
 static void by_sysfs(struct berth_manager *m, const struct berth_device *const *devs, size_t nr,
 		     struct berth_reset_result *results)
@@ -114,7 +129,7 @@ static void by_sysfs(struct berth_manager *m, const struct berth_device *const *
 		struct berth_err why = BERTH_ERR_INIT;
 		int r;
 
-		if (results[i].proven)
+		if (results[i].proven || has_host_driver(m, devs[i]->bdf, &results[i]))
 			continue;
 		r = berth_reset_sysfs(m->host, devs[i]->bdf, BERTH_SYSFS_DEADLINE_MS, &result,
 				      &why);

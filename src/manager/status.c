@@ -49,10 +49,8 @@ static void add_note(struct berth_manager *m, const struct berth_assignment *a, 
 	enum berth_remedy remedy = berth_recover_judge(m, a, why, sizeof(why));
 
 	if (remedy == BERTH_REMEDY_NONE)
-		snprintf(row->note, sizeof(row->note), "%s",
-			 *why	   ? why :
-			 a->reason ? a->reason :
-				     "");
+		snprintf(row->note, sizeof(row->note), "%s%s%s", why, *why && a->reason ? "; " : "",
+			 a->reason ? a->reason : "");
 	else if (busy)
 		snprintf(row->note, sizeof(row->note), "another berth is at work on this host");
 	else

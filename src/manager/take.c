@@ -16,7 +16,6 @@
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/report.h"
-#include "manager/safety.h"
 #include "manager/steps.h"
 #include "policy/audit.h"
 #include "policy/journal.h"
@@ -81,8 +80,8 @@ static int unit_found_read(struct berth_manager *m, const struct berth_unit *uni
 	return r;
 }
 
-static int plan_unit(struct berth_manager *m, const struct berth_unit *unit,
-		     struct berth_steps *steps, struct berth_err *err)
+int berth_take_plan_unit(struct berth_manager *m, const struct berth_unit *unit,
+			 struct berth_steps *steps, struct berth_err *err)
 {
 	struct unit_found found;
 	int r = unit_found_read(m, unit, &found, err);
@@ -101,7 +100,7 @@ int berth_take_plan(struct berth_manager *m, const struct berth_request *q,
 
 	for (size_t i = 0; i < q->units.nr && r == 0; i++) {
 		if (!q->own[i])
-			r = plan_unit(m, &q->units.items[i], steps, err);
+			r = berth_take_plan_unit(m, &q->units.items[i], steps, err);
 	}
 	return r;
 }
@@ -229,12 +228,8 @@ static int end(struct berth_manager *m, const struct berth_assignment *a,
 	return r;
 }
 
-/*
- * What we could not put right: the row stays, nobody else gets the group: "faulted", or "quarantined" when a guest has used it
- * and it was not reset since, which "faulted" would forget. Keeps @err.
- */
-static void fault(struct berth_manager *m, const struct berth_assignment *a,
-		  const struct berth_err *err)
+void berth_take_fault(struct berth_manager *m, const struct berth_assignment *a,
+		      const struct berth_err *err)
 {
 	struct berth_err err2 = BERTH_ERR_INIT;
 
@@ -390,7 +385,7 @@ int berth_untake(struct berth_manager *m, const struct berth_assignment *a, cons
 	r = berth_steps_undo(m, a, &undo_err);
 	if (r == 0)
 		return end(m, a, a->state, why, err);
-	fault(m, a, &undo_err);
+	berth_take_fault(m, a, &undo_err);
 	return berth_err_set(err, r, "%s", undo_err.text);
 }
 
@@ -502,58 +497,6 @@ int berth_take(struct berth_manager *m, const struct berth_request *q, enum bert
 	return r;
 }
 
-/* The group of an assignment, asked for as it was when it was taken. Return: 0; -ENODEV all of it is gone; -errno. */
-static int unit_of(struct berth_manager *m, const struct berth_assignment *a,
-		   struct berth_units *ret, struct berth_err *err)
-{
-	BERTH_CLEANUP(berth_freep)
-	const struct berth_device **asked = calloc(a->nr_members + 1, sizeof(*asked));
-	size_t nr = 0;
-	bool same;
-
-	if (!asked)
-		return berth_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < a->nr_members; i++) {
-		asked[nr] = berth_owner_find_member(m->inv, &a->members[i], &same);
-		if (asked[nr] && same)
-			nr++;
-	}
-	if (nr == 0)
-		return berth_err_set(err, -ENODEV, "%s: all its devices are gone", a->group);
-	return berth_units_build(m->inv, asked, nr, ret, err);
-}
-
-static int retake_unit(struct berth_manager *m, const struct berth_assignment *a,
-		       const struct berth_unit *unit, struct berth_err *err)
-{
-	struct berth_steps steps = { 0 };
-	int r = berth_safety_require(m, unit, BERTH_SAFETY_GROUP, err);
-
-	if (r == 0)
-		r = plan_unit(m, unit, &steps, err);
-	if (r == 0)
-		r = berth_steps_run(m, &steps, a, err);
-	berth_steps_done(&steps);
-	return r > 0 ? -EPERM : r;
-}
-
-int berth_retake(struct berth_manager *m, const struct berth_assignment *a, struct berth_err *err)
-{
-	struct berth_units units = { 0 };
-	int r = unit_of(m, a, &units, err);
-
-	for (size_t i = 0; i < units.nr && r == 0; i++)
-		r = retake_unit(m, a, &units.items[i], err);
-	berth_units_done(&units);
-	if (r == 0) /* an earlier attempt may have been interrupted */
-		r = berth_journal_close(m->ledger, a->id, BERTH_STEP_DONE, "done again", err);
-	if (r > 0)
-		r = 0;
-	if (r != 0)
-		fault(m, a, err);
-	return r;
-}
-
 /* --- and back --- */
 
 static void report_given(struct berth_manager *m, const struct berth_assignment *a,
@@ -600,7 +543,7 @@ int berth_give(struct berth_manager *m, const struct berth_assignment *a, const 
 	if (r < 0 && berth_steps_gave_any(m, a) == 0)
 		return r; /* not begun: it stays "returning" */
 	if (r < 0) {
-		fault(m, a, err);
+		berth_take_fault(m, a, err);
 		return r;
 	}
 	r = end(m, a, BERTH_OWNED_RETURNING, why, err);

@@ -17,6 +17,7 @@
 struct berth_bind_state;
 struct berth_report;
 struct berth_steps;
+struct berth_unit;
 
 /**
  * berth_take_plan() - the steps for every group of a request that is still with the host
@@ -24,6 +25,10 @@ struct berth_steps;
  */
 int berth_take_plan(struct berth_manager *m, const struct berth_request *q,
 		    struct berth_steps *steps, struct berth_err *err);
+
+/* The same for one unit, as it is now. */
+int berth_take_plan_unit(struct berth_manager *m, const struct berth_unit *unit,
+			 struct berth_steps *steps, struct berth_err *err);
 
 /**
  * berth_take() - own them: claimed in the ledger, all functions on vfio-pci
@@ -41,15 +46,6 @@ int berth_take(struct berth_manager *m, const struct berth_request *q, enum bert
 /* Take back an unfinished berth_take() of one assignment, and end it. @why: for the ledger. Return: 0; -errno, "faulted". */
 int berth_untake(struct berth_manager *m, const struct berth_assignment *a, const char *why,
 		 struct berth_err *err);
-
-/**
- * berth_retake() - onto vfio-pci again, for an assignment that is off it after a reboot or by somebody's hand
- *
- * Asks safety again: the host may stand on it by now. How it was found stays as recorded.
- *
- * Return: 0; -EPERM not safe any more, -errno of a step: the assignment is "faulted", with the reason.
- */
-int berth_retake(struct berth_manager *m, const struct berth_assignment *a, struct berth_err *err);
 
 /**
  * berth_give() - back to the host as found, and the assignment ends
@@ -87,6 +83,13 @@ int berth_take_reread(struct berth_manager *m, int64_t id, struct berth_assignme
 int berth_take_mark(struct berth_manager *m, const struct berth_assignment *a,
 		    enum berth_owned_event event, const char *verb, const char *reason,
 		    struct berth_err *err);
+
+/*
+ * What we could not put right: the row stays, nobody else gets the group: "faulted", or "quarantined" when a guest has used it
+ * and it was not reset since, which "faulted" would forget. While the kernel is still at it (manager/busy.h), nothing.
+ */
+void berth_take_fault(struct berth_manager *m, const struct berth_assignment *a,
+		      const struct berth_err *err);
 
 /* Who answers for the groups from now on; pid 0: nobody needs to. */
 struct berth_take_holder {

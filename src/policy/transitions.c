@@ -98,6 +98,9 @@ const struct berth_transition berth_transitions[] = {
 
 	{ QUARANTINED, ON(START), KINDS(VM),
 	  "it is the VM's own, dirty for others only; on vfio-pci", "", IN_USE, "" },
+	{ QUARANTINED, ON(REBOUND), KINDS(ALL),
+	  "a person asks for it: berth release; the host does not use it", TAKE, QUARANTINED,
+	  "unproven" },
 	{ QUARANTINED, ON(GIVE), KINDS(ALL), "reset, or a person says that it may go without",
 	  "reset", RETURNING, "unproven" },
 	{ QUARANTINED, ON(UNPROVEN), KINDS(ALL), "", "", QUARANTINED, "" },
