@@ -22,7 +22,8 @@ src/policy/ledger.c make_dir folder of the ledger: made again by whoever comes n
 src/manager/lock.c make_dir folder of the lock: made again by whoever comes next
 src/vfio/kept.c open_folder made again by whoever comes next
 src/vfio/kept.c replace a text in memory beside the host: lost, something is unknown, and unknown is refused
-src/base/sysfs.c put_note in the child of write_attribute, which has them; a note of no meaning but to waiting
+src/base/child.c put_line in the child of berth_child_run, whose users have them; a note of no meaning but to waiting
+src/base/child.c drop_note empties that note
 src/manager/busy.c open_mark an empty file to be locked: made again by whoever comes next
 src/manager/busy.c berth_busy_forget the file of an assignment that has ended; ids never come again
 src/policy/repin.c take_place a policy file of the administrator: one rename, the old text or the new, and no verb builds on it

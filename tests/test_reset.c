@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "base/child.h"
 #include "base/err.h"
 #include "base/host.h"
 #include "base/sysfs.h"
@@ -282,6 +284,66 @@ static void the_record_names_the_kernels_method(void **state)
 	host_tree_free(tree);
 }
 
+static int run_in_time(struct fixture *f, struct host_tree *tree, unsigned int deadline_ms)
+{
+	for (uint8_t i = 0; i < NR; i++)
+		f->dev[i] = fake_vfio_open(f->fake[i], (struct berth_bdf){ 0, 2, 0, i });
+	return berth_reset_in_time(host_tree_host(tree), f->io, f->dev, NR, BERTH_RESET_AFTER_USE,
+				   deadline_ms, f->result, &f->err);
+}
+
+static void in_a_child_it_finds_the_same(void **state)
+{
+	struct fixture *f = *state;
+	struct host_tree *tree = host_for("flr bus", NULL);
+
+	assert_int_equal(run_in_time(f, tree, 10000), 0);
+	assert_true(f->result[0].proven && f->result[1].proven);
+	assert_string_equal(f->result[1].by, "flr");
+	assert_string_equal(f->result[0].sentence,
+			    FN0 ": function reset (flr), answers, bus mastering off, D0");
+	host_tree_free(tree);
+}
+
+static void in_a_child_it_is_refused_in_the_same_words(void **state)
+{
+	struct fixture *f = *state;
+	struct host_tree *tree = host_for("flr bus", NULL);
+
+	f->fake[1]->reset_result = -EIO;
+	f->fake[1]->hot_info_result = -ENODEV;
+	assert_int_equal(run_in_time(f, tree, 10000), BERTH_REFUSED);
+	assert_true(f->result[0].proven);
+	assert_false(f->result[1].proven);
+	assert_string_equal(f->err.text, f->result[1].sentence);
+	assert_non_null(strstr(f->err.text, "0000:02:00.1: no reset"));
+	host_tree_free(tree);
+}
+
+static void a_reset_that_does_not_return_is_left_behind(void **state)
+{
+	struct fixture *f = *state;
+	struct host_tree *tree = host_for("flr bus", NULL);
+	struct berth_slow_write slow = { .note_fd = open("/dev/null", O_RDWR | O_CLOEXEC) };
+	struct berth_host *host = host_tree_host(tree);
+
+	host->slow_write = &slow;
+	f->fake[1]->reset_hangs = true;
+	assert_int_equal(run_in_time(f, tree, 200), -ETIMEDOUT);
+	host->slow_write = NULL;
+	assert_true(slow.left > 0);
+	for (size_t i = 0; i < NR; i++) {
+		assert_false(f->result[i].proven);
+		assert_int_equal(f->result[i].method, BERTH_RESET_NONE);
+		assert_non_null(strstr(f->result[i].sentence, "no answer from the kernel within"));
+	}
+	assert_string_equal(f->err.text, f->result[0].sentence);
+	assert_int_equal(kill(slow.left, SIGKILL), 0);
+	assert_int_equal(waitpid(slow.left, NULL, 0), slow.left);
+	close(slow.note_fd);
+	host_tree_free(tree);
+}
+
 static void a_change_of_power_state_is_the_last_resort(void **state)
 {
 	struct fixture *f = *state;
@@ -465,6 +527,9 @@ int main(void)
 		T(a_device_that_stays_bus_master_is_not_proven),
 		T(a_device_that_does_not_answer_is_not_proven),
 		T(the_record_names_the_kernels_method),
+		T(in_a_child_it_finds_the_same),
+		T(in_a_child_it_is_refused_in_the_same_words),
+		T(a_reset_that_does_not_return_is_left_behind),
 		T(a_change_of_power_state_is_the_last_resort),
 		T(but_it_is_taken_when_the_bus_is_not_ours),
 		T(a_virtual_function_is_never_reset_by_its_bus),

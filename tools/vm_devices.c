@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "iommu/ioas.h"
+#include "manager/busy.h"
 #include "manager/claim.h"
 #include "manager/lease.h"
 #include "manager/manager.h"
@@ -90,8 +91,13 @@ static int reset(struct berth_vm_devices *d, enum berth_reset_when when, struct 
 {
 	struct berth_reset_result results[BERTH_LAUNCH_DEVICES];
 	struct berth_vm_claim *c = d->claim;
-	int r = berth_reset_devices(d->host, d->io, d->devs, c->nr_devs, when, results, err);
+	struct berth_busy_guard guard;
+	int r;
 
+	berth_busy_guard_begin(&guard, d->host, c->assignments, c->nr_groups);
+	r = berth_reset_in_time(d->host, d->io, d->devs, c->nr_devs, when,
+				berth_reset_deadline_ms(c->nr_devs), results, err);
+	berth_busy_guard_end(&guard, d->host);
 	for (size_t i = 0; i < c->nr_devs; i++) {
 		c->devs[i].reset = results[i];
 		log_info("%s", results[i].sentence);

@@ -26,7 +26,7 @@ struct berth_host {
 	char *state;   /* owned; the ledger, /var/lib/berth */
 	char *run;     /* owned; sockets and locks of running VMs, /run/berth */
 	char *boot_id; /* owned; /proc/sys/kernel/random/boot_id, "" when unreadable */
-	/* borrowed; who hears of slow writes (base/sysfs.h), or NULL */
+	/* borrowed; who hears of slow work (base/child.h), or NULL */
 	struct berth_slow_write *slow_write;
 };
 

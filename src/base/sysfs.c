@@ -5,13 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/failpoint.h"
@@ -246,158 +244,43 @@ int berth_sysfs_list(const struct berth_host *host, char ***ret, size_t *ret_nr,
 	return r;
 }
 
-/* Write a number at the end of what is in @buf. Returns the new length; async-signal-safe. */
-static size_t put_number(char *buf, size_t len, unsigned long long n)
+/* What a child writes, and where. */
+struct job {
+	const struct berth_host *host;
+	const char *path, *value;
+};
+
+/* In the child; only async-signal-safe calls. */
+static int write_in_child(void *data)
 {
-	char digits[24];
-	size_t nr = 0;
+	const struct job *job = data;
+	int fd = openat(job->host->sys_fd, job->path, O_WRONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : berth_failpoint_before("sysfs-child", "write", NULL);
 
-	do
-		digits[nr++] = (char)('0' + n % 10);
-	while (n /= 10);
-	while (nr)
-		buf[len++] = digits[--nr];
-	buf[len++] = ' ';
-	return len;
-}
-
-/* As much of @text as fits; lines end it. */
-static size_t put_text(char *buf, size_t len, size_t size, const char *text, char end)
-{
-	for (; *text && *text != '\n' && len < size - 1; text++)
-		buf[len++] = *text;
-	buf[len++] = end;
-	return len;
-}
-
-static void put_note(const struct berth_slow_write *slow, pid_t parent, const char *path,
-		     const char *value)
-{
-	char line[PATH_MAX + 128];
-	struct timespec now;
-	size_t len = 0;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	len = put_number(line, len, (unsigned long long)parent);
-	len = put_number(line, len, (unsigned long long)getpid());
-	len = put_number(line, len, (unsigned long long)now.tv_sec);
-	len = put_text(line, len, len + 64, value, ' ');
-	len = put_text(line, len, sizeof(line), path, '\n');
-	/* For people and for judging how long it lasts: what cannot be written down is done all the same. */
-	if (ftruncate(slow->note_fd, 0) == 0 && pwrite(slow->note_fd, line, len, 0) < 0)
-		return;
-}
-
-/* The child's whole life: write, tell the parent how it went through @report_fd. Only async-signal-safe calls. */
-static void write_in_child(const struct berth_host *host, const char *path, const char *value,
-			   pid_t parent, int report_fd) __attribute__((noreturn));
-static void write_in_child(const struct berth_host *host, const char *path, const char *value,
-			   pid_t parent, int report_fd)
-{
-	const struct berth_slow_write *slow = host->slow_write;
-	int fd, result;
-
-	for (size_t i = 0; slow && i < slow->nr_drop; i++)
-		close(slow->drop[i]);
-	if (slow)
-		put_note(slow, parent, path, value);
-	fd = openat(host->sys_fd, path, O_WRONLY | O_CLOEXEC);
-	result = fd < 0 ? errno : -berth_failpoint_before("sysfs-child", "write", NULL);
-	if (result == 0 && write(fd, value, strlen(value)) < 0)
-		result = errno;
-	if (result == 0)
-		result = -berth_failpoint_after("sysfs-child", "write", NULL);
-	if (slow && ftruncate(slow->note_fd, 0) < 0)
-		_exit(1);
-	if (write(report_fd, &result, sizeof(result)) != (ssize_t)sizeof(result))
-		_exit(1);
-	_exit(0);
-}
-
-static long long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Return: 1 there is something to read; 0 the deadline has passed; -errno. */
-static int wait_readable(int fd, long long end)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	for (;;) {
-		long long left = end - now_ms();
-		int n = poll(&p, 1, left > 0 ? (int)left : 0);
-
-		if (n >= 0)
-			return n > 0;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
-/* Wait for the child's report. Return: 0 … errno of the write, or -ETIMEDOUT, or -EIO when it died without a report. */
-static int await_report(const struct berth_slow_write *slow, int fd, unsigned int deadline_ms)
-{
-	long long start = now_ms();
-	bool told = false;
-	int result, r = 0;
-
-	if (slow && slow->waiting && deadline_ms > BERTH_SYSFS_SLOW_MS) {
-		r = wait_readable(fd, start + BERTH_SYSFS_SLOW_MS);
-		told = r == 0;
-		if (told)
-			slow->waiting(slow->data);
-	}
-	if (r == 0)
-		r = wait_readable(fd, start + deadline_ms);
-	if (told)
-		slow->answered(slow->data);
-	if (r <= 0)
-		return r < 0 ? r : -ETIMEDOUT;
-	return berth_read_all(fd, &result, sizeof(result)) == (ssize_t)sizeof(result) ? result :
-											-EIO;
+	if (r == 0 && write(fd, job->value, strlen(job->value)) < 0)
+		r = -errno;
+	return r == 0 ? berth_failpoint_after("sysfs-child", "write", NULL) : r;
 }
 
 /* @path is below /sys. Return: 0; -ETIMEDOUT; -errno. */
 static int write_attribute(const struct berth_host *host, const char *path, const char *value,
 			   unsigned int deadline_ms, struct berth_err *err)
 {
-	BERTH_CLEANUP(berth_closep) int report = -1;
-	pid_t pid, self = getpid();
-	int pipefd[2], r;
+	struct job job = { host, path, value };
+	const struct berth_child_work work = {
+		.value = value, .path = path, .run = write_in_child, .data = &job
+	};
+	pid_t left;
+	int r = berth_child_run(host, &work, deadline_ms, &left);
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return berth_err_set(err, -errno, "/sys/%s: pipe: %s", path, strerror(errno));
-	report = pipefd[0];
-	pid = fork();
-	if (pid < 0) {
-		r = -errno;
-		close(pipefd[1]);
-		return berth_err_set(err, r, "/sys/%s: fork: %s", path, strerror(-r));
-	}
-	if (pid == 0)
-		write_in_child(host, path, value, self, pipefd[1]);
-	close(pipefd[1]);
-	r = await_report(host->slow_write, report, deadline_ms);
-	if (r == -ETIMEDOUT && host->slow_write)
-		host->slow_write->left = pid;
-	if (r == -ETIMEDOUT)
+	if (left)
 		return berth_err_set(
 			err, r,
 			"writing \"%s\" to /sys/%s: no answer from the kernel within %u ms; process %d waits for it",
-			value, path, deadline_ms, (int)pid);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (r < 0)
-		return berth_err_set(err, r, "writing \"%s\" to /sys/%s: %s", value, path,
-				     strerror(-r));
-	if (r > 0)
-		return berth_err_set(err, -r, "writing \"%s\" to /sys/%s: %s", value, path,
-				     strerror(r));
-	return 0;
+			value, path, deadline_ms, (int)left);
+	return r < 0 ? berth_err_set(err, r, "writing \"%s\" to /sys/%s: %s", value, path,
+				     strerror(-r)) :
+		       0;
 }
 
 int berth_sysfs_write(const struct berth_host *host, const char *value, unsigned int deadline_ms,

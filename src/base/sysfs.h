@@ -62,28 +62,8 @@ bool berth_sysfs_exists(const struct berth_host *host, const char *fmt, ...)
 int berth_sysfs_list(const struct berth_host *host, char ***ret, size_t *ret_nr, const char *fmt,
 		     ...) __attribute__((format(printf, 4, 5)));
 
-/* After this long without an answer a write is slow: igb's unbind takes half a second, most take a few milliseconds. */
-#define BERTH_SYSFS_SLOW_MS 50
-
-/*
- * For whoever keeps others off a device while the kernel works on it, and off nothing else (host->slow_write).
- *
- * While a write is under way @note_fd holds one line: "PARENT CHILD SECONDS VALUE PATH": two process ids, when it began
- * (since 1970), what is written, and where below /sys. The child keeps @note_fd open until the kernel has answered; it
- * closes @drop first of all.
- */
-struct berth_slow_write {
-	int note_fd;
-	const int *drop; /* borrowed; @nr_drop descriptors */
-	size_t nr_drop;
-	void (*waiting)(void *data);  /* BERTH_SYSFS_SLOW_MS have passed; the wait goes on */
-	void (*answered)(void *data); /* only after waiting(): the wait is over, either way */
-	void *data;
-	pid_t left; /* gets the child that is left behind at a deadline */
-};
-
 /**
- * berth_sysfs_write() - write an attribute, in a child process with a deadline
+ * berth_sysfs_write() - write an attribute, in a child process with a deadline (base/child.h)
  *
  * Binding, unbinding, resetting and changing VF counts run driver code that can block for ever in the kernel; the child
  * takes that risk. A child that misses the deadline is left behind (it cannot be killed in D state) and the caller told.

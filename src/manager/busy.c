@@ -45,15 +45,15 @@ static void path_of(const struct berth_host *host, int64_t id, char path[static 
 }
 
 /* Return: the descriptor; -errno. */
-static int open_mark(const struct berth_manager *m, int64_t id)
+static int open_mark(const struct berth_host *host, int64_t id)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/busy", m->host->state);
+	snprintf(path, sizeof(path), "%s/busy", host->state);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	path_of(m->host, id, path);
+	path_of(host, id, path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? -errno : fd;
 }
@@ -180,7 +180,7 @@ int berth_busy_begin(struct berth_manager *m, const struct berth_assignment *a,
 	}
 	if (m->busy.nr == BERTH_BUSY_MAX)
 		return berth_err_set(err, -E2BIG, "more than %d groups at once", BERTH_BUSY_MAX);
-	r = fd = open_mark(m, a->id);
+	r = fd = open_mark(m->host, a->id);
 	if (r >= 0)
 		r = lock_mark(fd);
 	if (r == -EWOULDBLOCK)
@@ -236,6 +236,35 @@ bool berth_busy_is_left(struct berth_manager *m, int64_t id)
 	return false;
 }
 
+/* --- without a manager --- */
+
+void berth_busy_guard_begin(struct berth_busy_guard *guard, struct berth_host *host,
+			    const int64_t *ids, size_t nr)
+{
+	*guard = (struct berth_busy_guard){ .slow = { .note_fd = -1 } };
+	for (size_t i = 0; i < nr && guard->nr < BERTH_BUSY_MAX; i++) {
+		int fd = open_mark(host, ids[i]);
+
+		if (fd >= 0 && lock_mark(fd) == 0)
+			guard->fds[guard->nr++] = fd;
+		else if (fd >= 0)
+			close(fd);
+	}
+	if (!guard->nr)
+		return;
+	guard->slow.note_fd = guard->fds[0];
+	guard->slow.also = guard->fds + 1;
+	guard->slow.nr_also = guard->nr - 1;
+	host->slow_write = &guard->slow;
+}
+
+void berth_busy_guard_end(struct berth_busy_guard *guard, struct berth_host *host)
+{
+	host->slow_write = NULL;
+	while (guard->nr)
+		close(guard->fds[--guard->nr]);
+}
+
 /* --- looking --- */
 
 /* "PARENT CHILD SECONDS VALUE PATH" (base/sysfs.h). */
@@ -288,6 +317,7 @@ bool berth_busy_look(struct berth_manager *m, int64_t id, struct berth_busy_look
 char *berth_busy_words(const struct berth_busy_look *look, char buf[static BERTH_BUSY_WORDS])
 {
 	time_t since = (time_t)look->since;
+	const char *state;
 	char when[24] = "?";
 	struct tm tm;
 
@@ -297,9 +327,14 @@ char *berth_busy_words(const struct berth_busy_look *look, char buf[static BERTH
 	}
 	if (gmtime_r(&since, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	snprintf(buf, BERTH_BUSY_WORDS, "%s%s: writing \"%.40s\" to /sys/%.120s (process %d)",
-		 look->stuck ? "stuck since " : "another berth is at work on it since ", when,
-		 look->value, look->path, (int)look->child);
+	state = look->stuck ? "stuck since " : "another berth is at work on it since ";
+	if (*look->path == ':') /* in words already */
+		snprintf(buf, BERTH_BUSY_WORDS, "%s%s: %.180s (process %d)", state, when,
+			 look->path + 1, (int)look->child);
+	else
+		snprintf(buf, BERTH_BUSY_WORDS,
+			 "%s%s: writing \"%.40s\" to /sys/%.120s (process %d)", state, when,
+			 look->value, look->path, (int)look->child);
 	return buf;
 }
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/child.h"
 #include "base/sysfs.h"
 
 struct berth_assignment;
@@ -64,6 +65,24 @@ void berth_busy_forget(struct berth_manager *m, int64_t id);
  * outcome is known: the assignment stays as it is for whoever comes when the kernel has finished.
  */
 bool berth_busy_is_left(struct berth_manager *m, int64_t id);
+
+/* The marks of a VM's groups, for a supervisor that resets them; it has no manager open. */
+struct berth_busy_guard {
+	int fds[BERTH_BUSY_MAX]; /* owned */
+	size_t nr;
+	struct berth_slow_write slow;
+};
+
+/**
+ * berth_busy_guard_begin() - mark assignments while the kernel is asked something about all of them
+ * @host: its slow_write is ours until berth_busy_guard_end()
+ *
+ * A child left behind (base/child.h) keeps them marked: they are stuck until the kernel answers. One that somebody else has
+ * marked stays his.
+ */
+void berth_busy_guard_begin(struct berth_busy_guard *guard, struct berth_host *host,
+			    const int64_t *ids, size_t nr);
+void berth_busy_guard_end(struct berth_busy_guard *guard, struct berth_host *host);
 
 /* What is known of the work on an assignment. */
 struct berth_busy_look {

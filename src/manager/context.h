@@ -35,6 +35,7 @@ struct berth_manager {
 	struct berth_inuse *inuse;	/* owned; NULL until it is asked for */
 	struct berth_fact_sheet *facts; /* owned; NULL until it is asked for */
 	struct berth_view *view;	/* owned; NULL until it is asked for (manager/view.h) */
+	unsigned int reset_ms; /* for a reset through VFIO; 0: berth_reset_deadline_ms() (tests) */
 	bool force; /* the user insists: policy may let that override its own protection */
 	struct {
 		int priority;  /* of what is asked for; 0 unless somebody said so */

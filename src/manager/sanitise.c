@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/child.h"
 #include "base/err.h"
 #include "base/host.h"
 #include "base/log.h"
@@ -76,32 +77,93 @@ static size_t present(struct berth_manager *m, const struct berth_assignment *a,
 	return nr;
 }
 
-static int by_vfio(struct berth_manager *m, const struct berth_device *const *devs, size_t nr,
-		   struct berth_reset_result *results, struct berth_err *err)
+/* What the child that resets through VFIO works on, and what it brings back. */
+struct by_vfio {
+	struct berth_manager *m;
+	struct berth_bdf *at; /* owned */
+	size_t nr;
+	struct by_vfio_answer {
+		struct berth_err err;
+		struct berth_reset_result results[];
+	} * answer; /* owned */
+};
+
+/* Opening and closing a function reset it, too: all of it is done by the child. */
+static int in_child(void *data)
 {
-	struct berth_vfio_device **open = calloc(nr + 1, sizeof(*open));
-	BERTH_CLEANUP(berth_freep) struct berth_bdf *at = calloc(nr + 1, sizeof(*at));
+	struct by_vfio *v = data;
+	struct berth_vfio_device **open = calloc(v->nr + 1, sizeof(*open));
+	struct berth_err *err = &v->answer->err;
+	struct berth_host *host = v->m->host;
 	struct berth_ioas *io = NULL;
 	enum berth_ioas_kind kind;
-	int r = open && at ? 0 : -ENOMEM;
+	int r = open ? 0 : berth_err_set(err, -ENOMEM, "out of memory");
 
-	if (r < 0) {
-		free(open);
-		return berth_err_set(err, r, "out of memory");
-	}
-	for (size_t i = 0; i < nr; i++)
-		at[i] = devs[i]->bdf;
-	r = berth_ioas_choose(BERTH_IOAS_WANT_ANY, m->host, at, nr, false, &kind, err);
 	if (r == 0)
-		r = berth_ioas_open(&io, kind, m->host, err);
-	for (size_t i = 0; i < nr && r == 0; i++)
-		r = berth_vfio_device_open(&open[i], io, devs[i]->bdf, err);
+		r = berth_ioas_choose(BERTH_IOAS_WANT_ANY, host, v->at, v->nr, false, &kind, err);
 	if (r == 0)
-		r = berth_reset_devices(m->host, io, open, nr, BERTH_RESET_AFTER_USE, results, err);
-	for (size_t i = 0; i < nr; i++)
+		r = berth_ioas_open(&io, kind, host, err);
+	for (size_t i = 0; i < v->nr && r == 0; i++)
+		r = berth_vfio_device_open(&open[i], io, v->at[i], err);
+	if (r == 0)
+		r = berth_reset_devices(host, io, open, v->nr, BERTH_RESET_AFTER_USE,
+					v->answer->results, err);
+	for (size_t i = 0; open && i < v->nr; i++)
 		berth_vfio_device_close(open[i]);
 	berth_ioas_close(io);
 	free(open);
+	return r;
+}
+
+/* Return: as berth_reset_devices(); -ETIMEDOUT and *ret_left: a child is left behind; -errno. */
+static int run_child(struct by_vfio *v, size_t size, struct berth_reset_result *results,
+		     pid_t *ret_left, struct berth_err *err)
+{
+	const struct berth_host *host = v->m->host;
+	const int keep[] = { host->sys_fd, host->proc_fd, host->dev_fd };
+	char note[512];
+	const struct berth_child_work work = { .value = "reset",
+					       .path = note,
+					       .run = in_child,
+					       .data = v,
+					       .result = v->answer,
+					       .size = size,
+					       .keep = keep,
+					       .nr_keep = BERTH_ARRAY_SIZE(keep) };
+	unsigned int deadline_ms = v->m->reset_ms ?: berth_reset_deadline_ms(v->nr);
+	int r;
+
+	berth_reset_note(v->at, v->nr, note, sizeof(note));
+	r = berth_child_run(host, &work, deadline_ms, ret_left);
+	if (*ret_left) {
+		berth_reset_no_answer(v->at, v->nr, deadline_ms, *ret_left, results);
+		return berth_err_set(err, r, "%s", results[0].sentence);
+	}
+	if (r != -EIO) /* from whatever has made it fail there may be results */
+		memcpy(results, v->answer->results, v->nr * sizeof(*results));
+	return r == 0 ? 0 :
+			berth_err_set(err, r, "%s",
+				      v->answer->err.code ? v->answer->err.text : strerror(EIO));
+}
+
+static int by_vfio(struct berth_manager *m, const struct berth_device *const *devs, size_t nr,
+		   struct berth_reset_result *results, pid_t *ret_left, struct berth_err *err)
+{
+	size_t size = sizeof(struct by_vfio_answer) + nr * sizeof(*results);
+	struct by_vfio v = {
+		.m = m, .at = calloc(nr + 1, sizeof(*v.at)), .nr = nr, .answer = calloc(1, size)
+	};
+	int r = v.at && v.answer && size <= BERTH_CHILD_RESULT ? 0 : -ENOMEM;
+
+	*ret_left = 0;
+	for (size_t i = 0; i < nr && r == 0; i++)
+		v.at[i] = devs[i]->bdf;
+	if (r == 0)
+		r = run_child(&v, size, results, ret_left, err);
+	else
+		berth_err_set(err, r, "out of memory");
+	free(v.at);
+	free(v.answer);
 	return r;
 }
 
@@ -296,6 +358,7 @@ int berth_sanitise(struct berth_manager *m, const struct berth_assignment *a, ch
 	struct berth_err first = BERTH_ERR_INIT;
 	bool all_vfio;
 	size_t nr, len = 0;
+	pid_t left = 0;
 	int r = -EOPNOTSUPP;
 
 	how[0] = '\0';
@@ -305,8 +368,9 @@ int berth_sanitise(struct berth_manager *m, const struct berth_assignment *a, ch
 	if (nr == 0)
 		return 0;
 	if (all_vfio)
-		r = by_vfio(m, devs, nr, results, &first);
-	if (r != 0) {
+		r = by_vfio(m, devs, nr, results, &left, &first);
+	/* While the kernel is at it nothing else is tried: it would hang as well. */
+	if (r != 0 && !left) {
 		log_info("%s: reset through vfio: %s", a->group,
 			 all_vfio ? first.text : "not bound");
 		by_sysfs(m, devs, nr, results);

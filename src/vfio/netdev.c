@@ -4,21 +4,18 @@
 #include "vfio/netdev.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_ether.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/sriov.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/failpoint.h"
-#include "base/fd.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/sysfs.h"
@@ -265,41 +262,35 @@ static int do_job(struct job *job)
 	return r;
 }
 
-/* Return: as job->result; -ETIMEDOUT when the kernel does not answer: the child, stuck in it, is left behind. */
-static int run_job(struct job *job)
+static int in_child(void *data)
 {
-	BERTH_CLEANUP(berth_closep) int report = -1;
-	struct pollfd p = { .events = POLLIN };
-	struct job answer;
-	int pipefd[2], n;
-	pid_t pid;
+	struct job *job = data;
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return -errno;
-	report = p.fd = pipefd[0];
-	pid = fork();
-	if (pid == 0) {
-		signal(SIGPIPE, SIG_IGN);
-		job->result = do_job(job);
-		_exit(berth_write_all(pipefd[1], job, sizeof(*job)) < 0);
-	}
-	n = pid < 0 ? -errno : 0;
-	close(pipefd[1]);
-	if (n < 0)
-		return n;
-	while ((n = poll(&p, 1, BERTH_SYSFS_DEADLINE_MS)) < 0 && errno == EINTR)
-		;
-	if (n == 0) {
-		kill(pid, SIGKILL);
-		return -ETIMEDOUT;
-	}
-	n = berth_read_all(report, &answer, sizeof(answer)) == (ssize_t)sizeof(answer);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (!n)
-		return -EIO;
-	*job = answer;
-	return job->result;
+	signal(SIGPIPE, SIG_IGN);
+	job->result = do_job(job);
+	return 0;
+}
+
+/* Return: as job->result; -ETIMEDOUT when the kernel does not answer: the child, stuck in it, is left behind. */
+static int run_job(const struct berth_host *host, struct job *job)
+{
+	char note[64 + sizeof(job->netdev)];
+	const int keep[] = { host->sys_fd };
+	const struct berth_child_work work = { .value = job->set ? "set" : "read",
+					       .path = note,
+					       .run = in_child,
+					       .data = job,
+					       .result = job,
+					       .size = sizeof(*job),
+					       .keep = keep,
+					       .nr_keep = BERTH_ARRAY_SIZE(keep) };
+	pid_t left;
+	int r;
+
+	snprintf(note, sizeof(note), ":network settings of VF %u, through %s", job->index,
+		 job->netdev);
+	r = berth_child_run(host, &work, BERTH_SYSFS_DEADLINE_MS, &left);
+	return r < 0 ? r : job->result;
 }
 
 /* --- the calls --- */
@@ -329,7 +320,7 @@ int berth_netdev_vf_read(const struct berth_host *host, struct berth_bdf pf, uns
 
 	if (r)
 		return r;
-	r = run_job(&job);
+	r = run_job(host, &job);
 	if (r == BERTH_ABSENT)
 		return berth_err_set(err, r, "%s (%s) has no VF %u", job.netdev, BERTH_BDF_STR(pf),
 				     index);
@@ -340,8 +331,9 @@ int berth_netdev_vf_read(const struct berth_host *host, struct berth_bdf pf, uns
 	return 0;
 }
 
-static int set_field(const struct job *about, enum berth_vf_net_field field,
-		     const struct berth_vf_net *want, struct berth_err *err)
+static int set_field(const struct berth_host *host, const struct job *about,
+		     enum berth_vf_net_field field, const struct berth_vf_net *want,
+		     struct berth_err *err)
 {
 	struct job job = *about;
 	int r;
@@ -351,7 +343,7 @@ static int set_field(const struct job *about, enum berth_vf_net_field field,
 	log_debug("%s: VF %u: setting %s", job.netdev, job.index, berth_vf_net_field_name(field));
 	r = berth_failpoint_before("vf-net", berth_vf_net_field_name(field), NULL);
 	if (r == 0)
-		r = run_job(&job);
+		r = run_job(host, &job);
 	if (r == 0)
 		r = berth_failpoint_after("vf-net", berth_vf_net_field_name(field), NULL);
 	if (r == -EOPNOTSUPP)
@@ -411,7 +403,7 @@ int berth_netdev_vf_apply(const struct berth_host *host, struct berth_bdf pf, un
 	for (unsigned int bit = 1; bit < BERTH_VF_NET_ALL; bit <<= 1) {
 		if (!(diff & bit))
 			continue;
-		r = set_field(&about, (enum berth_vf_net_field)bit, want, err);
+		r = set_field(host, &about, (enum berth_vf_net_field)bit, want, err);
 		if (r < 0)
 			return r;
 	}

@@ -11,6 +11,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/failpoint.h"
@@ -403,6 +404,120 @@ int berth_reset_devices(const struct berth_host *host, struct berth_ioas *io,
 	}
 	return ret;
 }
+
+/* --- with a deadline --- */
+
+unsigned int berth_reset_deadline_ms(size_t nr)
+{
+	return 20000 + 2000 * (unsigned int)nr;
+}
+
+void berth_reset_note(const struct berth_bdf *at, size_t nr, char *buf, size_t size)
+{
+	size_t len = (size_t)snprintf(buf, size, ":resetting");
+
+	for (size_t i = 0; i < nr && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, " %s", BERTH_BDF_STR(at[i]));
+	if (len < size)
+		snprintf(buf + len, size - len, " through VFIO");
+}
+
+void berth_reset_no_answer(const struct berth_bdf *at, size_t nr, unsigned int deadline_ms,
+			   pid_t left, struct berth_reset_result *results)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why),
+		 "no answer from the kernel within %u ms; process %d waits for it", deadline_ms,
+		 (int)left);
+	for (size_t i = 0; i < nr; i++)
+		unproven(&results[i], BERTH_BDF_STR(at[i]), why);
+}
+
+/* What the child does, and what it brings back. */
+struct timed {
+	struct job job;
+	struct answer {
+		struct berth_err err;
+		struct berth_reset_result results[];
+	} * answer; /* owned */
+};
+
+static int reset_in_child(void *data)
+{
+	struct timed *t = data;
+
+	return berth_reset_devices(t->job.host, t->job.io, t->job.devs, t->job.nr, t->job.when,
+				   t->answer->results, &t->answer->err);
+}
+
+/* What a reset needs: @keep has room for all. */
+static size_t descriptors(const struct job *job, int *keep)
+{
+	size_t nr_groups, nr = 0;
+	const struct berth_ioas_group *groups = berth_ioas_groups(job->io, &nr_groups);
+
+	keep[nr++] = job->host->sys_fd;
+	keep[nr++] = job->host->proc_fd;
+	keep[nr++] = job->host->dev_fd;
+	keep[nr++] = berth_ioas_fd(job->io);
+	for (size_t i = 0; i < nr_groups; i++)
+		keep[nr++] = groups[i].fd;
+	for (size_t i = 0; i < job->nr; i++)
+		keep[nr++] = berth_vfio_device_fd(job->devs[i]);
+	return nr;
+}
+
+static int run_timed(struct timed *t, unsigned int deadline_ms, struct berth_err *err)
+{
+	const struct job *job = &t->job;
+	size_t size = sizeof(*t->answer) + job->nr * sizeof(t->answer->results[0]), nr_groups;
+	BERTH_CLEANUP(berth_freep) struct berth_bdf *at = calloc(job->nr + 1, sizeof(*at));
+	BERTH_CLEANUP(berth_freep) int *keep = NULL;
+	char note[512];
+	struct berth_child_work work = {
+		.value = "reset", .path = note, .run = reset_in_child, .data = t, .size = size
+	};
+	pid_t left;
+	int r;
+
+	berth_ioas_groups(job->io, &nr_groups);
+	keep = calloc(4 + nr_groups + job->nr, sizeof(*keep));
+	t->answer = calloc(1, size);
+	if (!at || !keep || !t->answer || size > BERTH_CHILD_RESULT)
+		return berth_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < job->nr; i++)
+		at[i] = berth_vfio_device_bdf(job->devs[i]);
+	berth_reset_note(at, job->nr, note, sizeof(note));
+	work.result = t->answer;
+	work.keep = keep;
+	work.nr_keep = descriptors(job, keep);
+	r = berth_child_run(job->host, &work, deadline_ms, &left);
+	if (left)
+		berth_reset_no_answer(at, job->nr, deadline_ms, left, job->results);
+	else if (r >= 0)
+		memcpy(job->results, t->answer->results, job->nr * sizeof(*job->results));
+	else
+		for (size_t i = 0; i < job->nr; i++)
+			unproven(&job->results[i], BERTH_BDF_STR(at[i]), strerror(-r));
+	if (r > 0)
+		return berth_err_set(err, r, "%s", t->answer->err.text);
+	return r < 0 ? berth_err_set(err, r, "%s", job->results[0].sentence) : 0;
+}
+
+int berth_reset_in_time(const struct berth_host *host, struct berth_ioas *io,
+			struct berth_vfio_device *const *devs, size_t nr,
+			enum berth_reset_when when, unsigned int deadline_ms,
+			struct berth_reset_result *results, struct berth_err *err)
+{
+	struct timed t = { .job = { host, io, devs, nr, when, results } };
+	int r = nr ? run_timed(&t, deadline_ms, err) : 0;
+
+	free(t.answer);
+	return r;
+}
+
+/* --- through sysfs --- */
 
 static int sysfs_not_reset(struct berth_reset_result *ret, const char *name, const char *why,
 			   struct berth_err *err)

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/bdf.h"
 
@@ -64,6 +65,30 @@ int berth_reset_devices(const struct berth_host *host, struct berth_ioas *io,
 			struct berth_vfio_device *const *devs, size_t nr,
 			enum berth_reset_when when, struct berth_reset_result *results,
 			struct berth_err *err);
+
+/* How long the reset of @nr functions may take. Most need a second; the kernel itself waits for up to 60 s for one to answer. */
+unsigned int berth_reset_deadline_ms(size_t nr);
+
+/* In @results what is said when the kernel, or the process @left in it, gave no answer. */
+void berth_reset_no_answer(const struct berth_bdf *at, size_t nr, unsigned int deadline_ms,
+			   pid_t left, struct berth_reset_result *results);
+
+/* What a child that resets @at notes down (base/child.h). @buf: of @size. */
+void berth_reset_note(const struct berth_bdf *at, size_t nr, char *buf, size_t size);
+
+/**
+ * berth_reset_in_time() - berth_reset_devices() in a child (base/child.h), which inherits the descriptors
+ * @host: not NULL; its slow_write hears of it
+ * @deadline_ms: for all together, berth_reset_deadline_ms()
+ *
+ * A child that is left behind keeps the groups open: until the kernel answers nobody can use them.
+ *
+ * Return: as berth_reset_devices(); -ETIMEDOUT nothing is known, @results say so; -errno there was no child.
+ */
+int berth_reset_in_time(const struct berth_host *host, struct berth_ioas *io,
+			struct berth_vfio_device *const *devs, size_t nr,
+			enum berth_reset_when when, unsigned int deadline_ms,
+			struct berth_reset_result *results, struct berth_err *err);
 
 /**
  * berth_reset_sysfs() - reset a function that nobody holds open, through /sys/bus/pci/devices/…/reset

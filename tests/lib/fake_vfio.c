@@ -287,6 +287,8 @@ static int fake_reset(void *ctx)
 {
 	struct fake_vfio *f = ctx;
 
+	while (f->reset_hangs)
+		pause();
 	f->nr_resets++;
 	after_reset(f);
 	return f->reset_result;
