@@ -138,6 +138,7 @@ WRAP_test_kept := berth_sysfs_write
 WRAP_test_facts := berth_sysfs_write
 WRAP_test_vpd := berth_sysfs_write
 WRAP_test_repin := fsync
+WRAP_test_vm_devices := berth_sysfs_write
 WRAP_test_claimed := berth_sysfs_write
 WRAP_test_appear := berth_sysfs_write
 WRAP_test_sriov_verb := berth_sysfs_write
@@ -148,6 +149,7 @@ OBJ_test_terminal   := tools/terminal.c
 OBJ_test_vm_dir     := tools/vm_dir.c
 OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_lease.c tools/vm_spawn.c tools/console.c tools/terminal.c
 OBJ_test_vm_lease   := tools/vm_lease.c
+OBJ_test_vm_devices := tools/vm_devices.c tools/run_config.c
 OBJ_test_timearg    := tools/timearg.c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 	$(call say,LD,$@)

@@ -27,7 +27,7 @@ static const char help[] =
 	"      --priority N      0 to 999: who waits with a larger number comes first, then who came\n"
 	"                        first (0)\n"
 	"      --force           also what the policy protects, where a rule of it with\n"
-	"                        \"override_protect\" names the device for VM (not with --wait)\n"
+	"                        \"override_protect\" names the device for VM\n"
 	"  -n, --dry-run         say what would be done, step by step; change nothing\n" BERTH_DEVARGS_JSON_HELP
 	"\n"
 	"Without --for and --until they stay VM's until they are released, or as long as the policy's\n"
@@ -63,6 +63,7 @@ static int wait_for(const struct berth_cmd *cmd, struct berth_host *host,
 	BERTH_CLEANUP(berth_closep) int fd = block_signals(err);
 	const struct berth_wait_how wait = {
 		.assign = *how,
+		.force = args->force,
 		.wait_s = args->wait_s,
 		.stop_fd = fd,
 		.waiting = say_waiting,
@@ -135,8 +136,6 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "which device?");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
-	if (args.force && args.wait)
-		return berth_usage(cmd, "--force and --wait do not go together");
 	how.dry_run = args.dry_run;
 	how.lease = args.lease;
 	how.priority = args.priority;

@@ -48,6 +48,9 @@ static const char help[] =
 	"  --until MOMENT     the same: 2026-12-01T18:00Z, or 2026-12-01T18:00 by the local clock\n"
 	"  --on-expiry WHAT   what then: notify (only say so), detach (the devices go back when the VM ends) or shutdown\n"
 	"                     (the VM is stopped) (detach)\n"
+	"  --wait[=TIME]      wait until whoever has the devices lets go of them, so long or for ever; Ctrl-C ends it\n"
+	"  --priority N       0 to 999: who waits with a larger number comes first, then who came first (0)\n"
+	"  --force            also devices that the policy protects, where a rule of it with \"override_protect\" names them\n"
 	"  --timeout SECONDS  end the VM after so long; that is a failure\n"
 	"  --dry-run          check everything and say what would be done; change nothing\n"
 	"  --json             with --dry-run: {\"steps\":[…]}\n"
@@ -85,6 +88,9 @@ enum {
 	OPT_FOR,
 	OPT_UNTIL,
 	OPT_ON_EXPIRY,
+	OPT_WAIT,
+	OPT_PRIORITY,
+	OPT_FORCE,
 	OPT_DRY_RUN,
 	OPT_JSON
 };
@@ -109,6 +115,9 @@ static const struct option longs[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "on-expiry", required_argument, NULL, OPT_ON_EXPIRY },
+	{ "wait", optional_argument, NULL, OPT_WAIT },
+	{ "priority", required_argument, NULL, OPT_PRIORITY },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ NULL, 0, NULL, 0 },
@@ -212,11 +221,19 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 	case OPT_TIMEOUT:
 		return set_number(cmd, "--timeout", 100000000, &o->supervisor.timeout_s);
 	case OPT_FOR:
-		return berth_devargs_lease(cmd, 'f', optarg, &o->supervisor.lease);
+		return berth_devargs_lease(cmd, 'f', optarg, &o->supervisor.wish.lease);
 	case OPT_UNTIL:
-		return berth_devargs_lease(cmd, 'u', optarg, &o->supervisor.lease);
+		return berth_devargs_lease(cmd, 'u', optarg, &o->supervisor.wish.lease);
 	case OPT_ON_EXPIRY:
-		return berth_devargs_lease(cmd, 'x', optarg, &o->supervisor.lease);
+		return berth_devargs_lease(cmd, 'x', optarg, &o->supervisor.wish.lease);
+	case OPT_WAIT:
+		o->supervisor.wish.wait = true;
+		return berth_devargs_wait(cmd, optarg, &o->supervisor.wish.wait_s);
+	case OPT_PRIORITY:
+		return berth_devargs_priority(cmd, optarg, &o->supervisor.wish.priority);
+	case OPT_FORCE:
+		o->supervisor.wish.force = true;
+		return 0;
 	case OPT_DRY_RUN:
 		o->dry_run = true;
 		return 0;
@@ -259,6 +276,8 @@ static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct opti
 		if (r)
 			return r;
 	}
+	if (o->claim && o->supervisor.wish.wait)
+		return berth_usage(cmd, "--wait is for devices that are named, not for --claim");
 	if (o->json && !o->dry_run)
 		return berth_usage(cmd, "--json goes with --dry-run");
 	return berth_run_config_check(&o->config, &err) < 0 ? berth_usage(cmd, "%s", err.text) : 0;
@@ -284,14 +303,17 @@ static void add_step(struct berth_out *out, const char *action, const char *bdf,
 	berth_out_str(row, "text", text);
 }
 
-static int add_device_steps(struct berth_out *out, struct berth_host *host,
-			    const struct berth_run_config *c, struct berth_err *err)
+static int add_device_steps(struct berth_out *out, struct berth_host *host, const struct options *o,
+			    struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	const struct berth_run_config *c = &o->config;
 	struct berth_steps steps = { 0 };
 	char words[BERTH_STEP_WORDS];
 	int r = berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, err);
 
+	if (r == 0 && o->supervisor.wish.force)
+		berth_manager_force(m);
 	if (r == 0)
 		r = berth_manager_plan(m, c->name, (const char *const *)c->devices, c->nr_devices,
 				       &steps, err);
@@ -334,7 +356,7 @@ static int dry_run(const struct berth_cmd *cmd, struct berth_host *host, const s
 		r = berth_out_new(&out, "steps", step_cols, BERTH_ARRAY_SIZE(step_cols),
 				  o->json ? BERTH_OUT_JSON : BERTH_OUT_TABLE, &err);
 	if (r == 0 && o->config.nr_devices)
-		r = add_device_steps(out, host, &o->config, &err);
+		r = add_device_steps(out, host, o, &err);
 	if (r != 0)
 		return berth_fail(cmd, r, &err);
 	add_vm_steps(out, &o->config);

@@ -92,26 +92,33 @@ static void set(struct berth_devargs *args, int c, const char *value)
 	}
 }
 
-/* Return: 0; BERTH_EXIT_USAGE, told. */
-static int take_wait(const struct berth_cmd *cmd, int c, const char *value,
-		     struct berth_devargs *args)
+int berth_devargs_wait(const struct berth_cmd *cmd, const char *value, int64_t *ret_s)
+{
+	if (value && (berth_span_parse(value, ret_s) < 0 || *ret_s == 0))
+		return berth_usage(cmd, "--wait='%s' is no time; write 90s, 15m, 2h, 3d or 1w",
+				   value);
+	return 0;
+}
+
+int berth_devargs_priority(const struct berth_cmd *cmd, const char *value, int *ret)
 {
 	char *end;
-	long n;
+	long n = strtol(value, &end, 10);
 
-	if (c == OPT_WAIT) {
-		args->wait = true;
-		if (value && (berth_span_parse(value, &args->wait_s) < 0 || args->wait_s == 0))
-			return berth_usage(
-				cmd, "--wait='%s' is no time; write 90s, 15m, 2h, 3d or 1w", value);
-		return 0;
-	}
-	n = strtol(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end || n > BERTH_QUEUE_PRIORITY_MAX)
 		return berth_usage(cmd, "--priority '%s' is not a number from 0 to %d", value,
 				   BERTH_QUEUE_PRIORITY_MAX);
-	args->priority = (int)n;
+	*ret = (int)n;
 	return 0;
+}
+
+static int take_wait(const struct berth_cmd *cmd, int c, const char *value,
+		     struct berth_devargs *args)
+{
+	if (c == OPT_PRIORITY)
+		return berth_devargs_priority(cmd, value, &args->priority);
+	args->wait = true;
+	return berth_devargs_wait(cmd, value, &args->wait_s);
 }
 
 int berth_devargs_lease(const struct berth_cmd *cmd, int option, const char *value,

@@ -60,6 +60,10 @@ struct berth_devargs {
 int berth_devargs_lease(const struct berth_cmd *cmd, int option, const char *value,
 			struct berth_lease_wish *wish);
 
+/* The value of --wait (NULL: none was given), and of --priority. Return: 0; BERTH_EXIT_USAGE, told. */
+int berth_devargs_wait(const struct berth_cmd *cmd, const char *value, int64_t *ret_s);
+int berth_devargs_priority(const struct berth_cmd *cmd, const char *value, int *ret);
+
 /* Well-formed arguments, or a usage error that was told. Return: BERTH_EXIT_OK, BERTH_EXIT_USAGE. */
 int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsigned int flags,
 			struct berth_devargs *ret);

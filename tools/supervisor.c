@@ -272,7 +272,7 @@ static void choose_node(struct supervisor *s)
 static int claim_devices(struct supervisor *s, struct berth_err *err)
 {
 	int r = berth_vm_devices_claim(&s->devices, s->config->name, s->config->devices,
-				       s->config->nr_devices, &s->options->lease, err);
+				       s->config->nr_devices, &s->options->wish, s->signal_fd, err);
 
 	if (r != 0)
 		return r;

@@ -17,16 +17,16 @@
 
 #include <stdbool.h>
 
-#include "manager/lease.h"
+#include "tools/vm_devices.h"
 
 struct berth_err;
 struct berth_host;
 struct berth_run_config;
 
 struct berth_supervisor_options {
-	const char *console;	       /* borrowed; of berth_terminal_open() */
-	unsigned int timeout_s;	       /* 0: never */
-	struct berth_lease_wish lease; /* for how long it may have the devices */
+	const char *console;	   /* borrowed; of berth_terminal_open() */
+	unsigned int timeout_s;	   /* 0: never */
+	struct berth_vm_wish wish; /* how the devices are asked for */
 };
 
 /**

@@ -17,6 +17,7 @@
 #include "manager/manager.h"
 #include "manager/report.h"
 #include "manager/sanitise.h"
+#include "manager/wait.h"
 #include "policy/ledger.h"
 #include "tools/run_config.h"
 #include "vfio/device.h"
@@ -39,28 +40,72 @@ static void log_report(struct berth_report *report)
 	berth_report_done(report);
 }
 
-static int claim(struct berth_vm_devices *d, const char *vm, char *const *names, size_t nr,
-		 const struct berth_lease_wish *lease, struct berth_report *report,
+struct attempt {
+	struct berth_vm_devices *d;
+	const char *vm;
+	char *const *names;
+	size_t nr;
+	const struct berth_vm_wish *wish;
+};
+
+static int claim(void *arg, struct berth_manager *m, struct berth_report *report,
 		 struct berth_err *err)
 {
+	const struct attempt *a = arg;
+
+	return berth_manager_claim_leased(m, a->vm, (const char *const *)a->names, a->nr, getpid(),
+					  &a->wish->lease, &a->d->claim, report, err);
+}
+
+static void say_waiting(void *arg, const char *words)
+{
+	const struct attempt *a = arg;
+
+	fprintf(stderr, "berth run: VM %s is waiting: %s\n", a->vm, words);
+}
+
+static int claim_at_once(struct attempt *a, struct berth_report *report, struct berth_err *err)
+{
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
-	int r = berth_manager_open(&m, d->host, BERTH_MANAGER_CHANGE, report, err);
+	int r = berth_manager_open(&m, a->d->host, BERTH_MANAGER_CHANGE, report, err);
 
 	if (r != 0)
 		return r;
-	return berth_manager_claim_leased(m, vm, (const char *const *)names, nr, getpid(), lease,
-					  &d->claim, report, err);
+	berth_manager_priority(m, a->wish->priority);
+	if (a->wish->force)
+		berth_manager_force(m);
+	return claim(a, m, report, err);
+}
+
+static int claim_when_free(struct attempt *a, int stop_fd, struct berth_report *report,
+			   struct berth_err *err)
+{
+	const struct berth_wait_how how = {
+		.assign = { .priority = a->wish->priority },
+		.force = a->wish->force,
+		.attempt = claim,
+		.wait_s = a->wish->wait_s,
+		.stop_fd = stop_fd,
+		.waiting = say_waiting,
+		.arg = a,
+	};
+
+	return berth_wait_assign(a->d->host, a->vm, (const char *const *)a->names, a->nr, &how,
+				 report, err);
 }
 
 int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
-			   size_t nr, const struct berth_lease_wish *lease, struct berth_err *err)
+			   size_t nr, const struct berth_vm_wish *wish, int stop_fd,
+			   struct berth_err *err)
 {
+	struct attempt a = { .d = d, .vm = vm, .names = names, .nr = nr, .wish = wish };
 	struct berth_report report = BERTH_REPORT_INIT;
 	int r;
 
 	if (nr == 0)
 		return 0;
-	r = claim(d, vm, names, nr, lease, &report, err);
+	r = wish->wait ? claim_when_free(&a, stop_fd, &report, err) :
+			 claim_at_once(&a, &report, err);
 	log_report(&report);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "manager/lease.h"
 #include "vmm/launch.h"
 
 struct berth_vm_claim;
@@ -36,17 +37,27 @@ struct berth_vm_devices {
 	bool used;			/* berth-vmm has them, or had */
 };
 
+/* How the devices of a VM are asked for: the options of `berth run` that `berth assign` has, too. */
+struct berth_vm_wish {
+	struct berth_lease_wish lease; /* for how long */
+	bool wait;		       /* until others let go of them */
+	int64_t wait_s;		       /* so long; 0: for ever */
+	int priority;
+	bool force;
+};
+
 void berth_vm_devices_init(struct berth_vm_devices *d, struct berth_host *host);
 
 /**
  * berth_vm_devices_claim() - make them ours: policy and safety asked, bound to vfio-pci, recorded
  * @names: as written by the user; @nr may be 0, then nothing happens
- * @lease: for how long
+ * @stop_fd: borrowed; readable: give up waiting
  *
- * Return: what berth_manager_open() and berth_manager_claim() return.
+ * Return: what berth_manager_open() and berth_manager_claim() return, with wish->wait also berth_wait_assign().
  */
 int berth_vm_devices_claim(struct berth_vm_devices *d, const char *vm, char *const *names,
-			   size_t nr, const struct berth_lease_wish *lease, struct berth_err *err);
+			   size_t nr, const struct berth_vm_wish *wish, int stop_fd,
+			   struct berth_err *err);
 
 /* The lease that ends first, as the ledger has it now: struct berth_vm_lease.read, @devices a struct berth_vm_devices. */
 int berth_vm_devices_lease(void *devices, struct berth_lease *ret);

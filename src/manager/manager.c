@@ -51,6 +51,11 @@ void berth_manager_force(struct berth_manager *m)
 	m->force = true;
 }
 
+void berth_manager_priority(struct berth_manager *m, int priority)
+{
+	m->turn.priority = priority;
+}
+
 int berth_manager_policy(const struct berth_manager *m, const struct berth_policy **ret,
 			 struct berth_err *err)
 {

@@ -42,6 +42,9 @@ int berth_manager_open(struct berth_manager **ret, struct berth_host *host,
 /* The user insists (--force): what the policy protects may be given where a rule of it says so. Overrides nothing of safety. */
 void berth_manager_force(struct berth_manager *m);
 
+/* How much what is asked for matters: who waits for it with less is passed (0 … BERTH_QUEUE_PRIORITY_MAX, 0 unless said). */
+void berth_manager_priority(struct berth_manager *m, int priority);
+
 void berth_manager_close(struct berth_manager *m);
 BERTH_DEFINE_CLEANUP(struct berth_manager *, berth_manager_close);
 

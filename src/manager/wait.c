@@ -167,7 +167,11 @@ static int stand_in_line(struct wait *w, struct berth_manager *m, struct berth_e
 	if (!request || !vm)
 		return berth_err_set(err, -ENOMEM, "out of memory");
 	if (berth_process_start(m->host, e.pid, &e.pid_start) < 0)
-		return berth_err_set(err, -ESRCH, "this process is not in /proc");
+		return berth_err_set(
+			err, -ESRCH,
+			"%s: waiting for devices: process %d, which is this one, is not "
+			"in /proc; mount it",
+			w->vm, (int)e.pid);
 	return berth_queue_put(m->ledger, &e, &w->entry, err);
 }
 
@@ -194,8 +198,12 @@ static int try_it(struct wait *w, struct berth_report *report, struct berth_err 
 
 	if (r != 0)
 		return r;
-	how.entry = w->entry;
-	r = berth_manager_assign_how(m, w->vm, w->names, w->nr, &how, report, &why);
+	m->force = w->how->force;
+	m->turn.entry = how.entry = w->entry;
+	m->turn.priority = how.priority;
+	r = w->how->attempt ?
+		    w->how->attempt(w->how->arg, m, report, &why) :
+		    berth_manager_assign_how(m, w->vm, w->names, w->nr, &how, report, &why);
 	if (r == BERTH_REFUSED) {
 		int r2 = berth_blocked_read(m, w->vm, w->names, w->nr, &w->blocked, err);
 
@@ -221,6 +229,7 @@ static int look(struct wait *w, struct berth_err *err)
 
 	if (r != 0)
 		return r;
+	m->force = w->how->force;
 	m->turn.entry = w->entry;
 	m->turn.priority = w->how->assign.priority;
 	r = berth_blocked_read(m, w->vm, w->names, w->nr, &w->blocked, err);

@@ -10,6 +10,7 @@
 #ifndef BERTH_MANAGER_WAIT_H
 #define BERTH_MANAGER_WAIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +25,18 @@ struct berth_report;
 
 struct berth_wait_how {
 	struct berth_assign_how assign;
+	bool force; /* as berth_manager_force() */
+	/*
+	 * What is tried, and returns as berth_manager_assign_how(), which it is when NULL: the manager is opened for change and
+	 * knows our priority. @report as for berth_wait_assign().
+	 */
+	int (*attempt)(void *arg, struct berth_manager *m, struct berth_report *report,
+		       struct berth_err *err);
 	int64_t wait_s; /* give up after so long; 0: never */
 	int stop_fd;	/* borrowed; readable: give up; -1: none */
 	/* Told when it begins to wait, and whenever what it waits for has changed. May be NULL. */
 	void (*waiting)(void *arg, const char *words);
-	void *arg;
+	void *arg; /* of attempt and waiting */
 };
 
 /**
