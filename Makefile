@@ -139,6 +139,7 @@ WRAP_test_facts := berth_sysfs_write
 WRAP_test_vpd := berth_sysfs_write
 WRAP_test_repin := fsync
 WRAP_test_vm_devices := berth_sysfs_write
+WRAP_test_doubts := berth_sysfs_write
 WRAP_test_claimed := berth_sysfs_write
 WRAP_test_appear := berth_sysfs_write
 WRAP_test_sriov_verb := berth_sysfs_write

@@ -60,6 +60,7 @@ static int wait_for(const struct berth_cmd *cmd, struct berth_host *host,
 		    const struct berth_devargs *args, const struct berth_assign_how *how,
 		    struct berth_report *report, struct berth_err *err)
 {
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	BERTH_CLEANUP(berth_closep) int fd = block_signals(err);
 	const struct berth_wait_how wait = {
 		.assign = *how,
@@ -76,6 +77,8 @@ static int wait_for(const struct berth_cmd *cmd, struct berth_host *host,
 		return berth_err_set(err, -EPERM,
 				     "%s is a captured host, not the running one: only --dry-run",
 				     host->root);
+	if (berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, NULL) == 0)
+		berth_devargs_doubts(cmd, m);
 	return berth_wait_assign(host, args->vm, args->devs, args->nr, &wait, report, err);
 }
 
@@ -108,6 +111,7 @@ static int at_once(const struct berth_cmd *cmd, struct berth_host *host,
 	if (r < 0)
 		return r;
 	berth_ending_names(ending, m);
+	berth_devargs_doubts(cmd, m);
 	if (args->force)
 		berth_manager_force(m);
 	return assign(m, args, how, report, err);

@@ -62,6 +62,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
 	r = berth_devargs_open(cmd, host, true, &m, &err);
+	if (r == 0)
+		berth_devargs_doubts(cmd, m);
 	if (r == 0 && args.force)
 		berth_manager_force(m);
 	if (r == 0)

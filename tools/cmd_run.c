@@ -312,6 +312,8 @@ static int add_device_steps(struct berth_out *out, struct berth_host *host, cons
 	char words[BERTH_STEP_WORDS];
 	int r = berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, err);
 
+	if (r == 0)
+		berth_devargs_doubts(&berth_cmd_run, m);
 	if (r == 0 && o->supervisor.wish.force)
 		berth_manager_force(m);
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "manager/doubts.h"
 #include "manager/request.h"
 #include "manager/resolve.h"
 #include "policy/queue.h"
@@ -200,6 +201,14 @@ int berth_devargs_open(const struct berth_cmd *cmd, struct berth_host *host, boo
 		fprintf(stderr, "berth %s: found and repaired: %s\n", cmd->name, fixed.lines[i]);
 	berth_report_done(&fixed);
 	return r;
+}
+
+void berth_devargs_doubts(const struct berth_cmd *cmd, struct berth_manager *m)
+{
+	char words[BERTH_DOUBTS_WORDS];
+
+	if (*berth_manager_doubts(m, words))
+		fprintf(stderr, "berth %s: warning: %s\n", cmd->name, words);
 }
 
 int berth_devargs_end(const struct berth_cmd *cmd, int r, struct berth_report *report,

@@ -78,6 +78,9 @@ int berth_devargs_parse(const struct berth_cmd *cmd, int argc, char **argv, unsi
 int berth_devargs_open(const struct berth_cmd *cmd, struct berth_host *host, bool look,
 		       struct berth_manager **ret, struct berth_err *err);
 
+/* One line on stderr when the policy contradicts itself on this host, or is doubtful. For verbs that it decides about. */
+void berth_devargs_doubts(const struct berth_cmd *cmd, struct berth_manager *m);
+
 /* Print the report, then the error, if @r is one. Frees the report. Return: the exit code for @r. */
 int berth_devargs_end(const struct berth_cmd *cmd, int r, struct berth_report *report,
 		      const struct berth_err *err);

@@ -6,6 +6,7 @@
 #include "policy/claim.h"
 #include "policy/explain.h"
 #include "policy/lookup.h"
+#include "tools/devargs.h"
 #include "tools/out.h"
 #include "tools/policy_scene.h"
 #include "vfio/inventory.h"
@@ -290,5 +291,6 @@ int policy_explain(const struct berth_cmd *cmd, struct berth_host *host,
 	r = policy_scene_read(&s, host, NULL, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
+	berth_devargs_doubts(cmd, s.m);
 	return args->nr ? explain_device(cmd, &s, args) : explain_vm(cmd, &s, args);
 }

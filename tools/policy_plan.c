@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tools/devargs.h"
 #include "tools/out.h"
 #include "tools/policy_scene.h"
 
@@ -113,6 +114,8 @@ int policy_plan(const struct berth_cmd *cmd, struct berth_host *host,
 	int r;
 
 	r = policy_scene_read(&s, host, args, &err);
+	if (r == 0 && !args->nr)
+		berth_devargs_doubts(cmd, s.m);
 	if (r == 0)
 		r = berth_plan_new(&plan, s.view->world, args->vm, &err);
 	if (r == BERTH_ABSENT)

@@ -13,6 +13,7 @@
 #include "iommu/ioas.h"
 #include "manager/busy.h"
 #include "manager/claim.h"
+#include "manager/doubts.h"
 #include "manager/lease.h"
 #include "manager/manager.h"
 #include "manager/report.h"
@@ -46,13 +47,18 @@ struct attempt {
 	char *const *names;
 	size_t nr;
 	const struct berth_vm_wish *wish;
+	bool doubted; /* what is wrong with the policy has been said */
 };
 
 static int claim(void *arg, struct berth_manager *m, struct berth_report *report,
 		 struct berth_err *err)
 {
-	const struct attempt *a = arg;
+	struct attempt *a = arg;
+	char words[BERTH_DOUBTS_WORDS];
 
+	if (!a->doubted && *berth_manager_doubts(m, words))
+		log_warn("%s", words);
+	a->doubted = true;
 	return berth_manager_claim_leased(m, a->vm, (const char *const *)a->names, a->nr, getpid(),
 					  &a->wish->lease, &a->d->claim, report, err);
 }

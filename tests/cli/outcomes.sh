@@ -112,6 +112,20 @@ ok "what the policy protects is refused, with the option that lifts it" refuses 
 ok "also while it would wait" as_itself refuses 3 "--force" assign $NVME --vm t4 --wait
 ok "--force and --wait go together" as_itself json 0 "dev('$NVME')['owner'] == 't4'" assign $NVME --vm t4 --wait --force --json
 
+cat >"$tmp/host/etc/policy.d/20.json" <<'END'
+{ "version": 1,
+  "devices": [ { "name": "card", "match": { "pci.bdf": "0000:01:00.0" } } ],
+  "rules": [ { "effect": "allow", "subject": { "vm": "t5" }, "resource": { "device": "card" } },
+             { "effect": "pin", "subject": { "vm": "t6" }, "resource": { "device": "card" } } ] }
+END
+ok "a policy that contradicts itself is warned of, and JSON stays JSON" json 3 "d['outcome'] == 'refused'" assign $VF --vm t5 --json
+ok "in one line" test "$(grep -c "berth assign: warning: the policy contradicts itself in [0-9]* place.*'berth policy check' says where" "$tmp/err")" = 1
+ok "so does plan" refuses 3 "berth plan: warning: the policy contradicts itself" plan $VF --vm t5
+ok "and policy explain" json 0 "'checks' in d" policy explain $VF --vm t5 --json
+ok "which says so, too" says "berth policy: warning: the policy contradicts itself"
+ok "what gives back does not ask the policy" json 0 "d['outcome'] == 'done'" release --vm t4 --json
+ok "and is silent" test ! -s "$tmp/err"
+
 "$berth" assign --json >"$tmp/out" 2>"$tmp/err"
 ok "wrong use prints no object" test ! -s "$tmp/out"
 echo "$pass passed, $fail failed, $skip skipped"

@@ -143,7 +143,7 @@ cat >"$tmp/etc/policy.d/20-b.json" <<'END'
 { "version": 1, "rules": [ { "effect": "pin", "subject": { "vm": "db" }, "resource": { "class": "gpu" } } ] }
 END
 expect "rules that contradict each other are an error of check" 1 "^in force: " "error: EQUAL_WEIGHT: .*10-a.json:5:14: /rules/0: gives" policy check
-expect "and refuse what they touch" 0 "^refused: CONFLICT: " "" policy explain 01:00.0 --vm ml-1
+expect "and refuse what they touch" 0 "^refused: CONFLICT: " "warning: the policy contradicts itself in 1 place" policy explain 01:00.0 --vm ml-1
 expect "also as JSON" 1 '"code": *"EQUAL_WEIGHT"' "" policy check --json
 json_ok "which is JSON"
 rm "$tmp/etc/policy.d/20-b.json"
