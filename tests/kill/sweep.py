@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 import checker
@@ -421,7 +422,7 @@ ELSEWHERE = {"reset.function", "reset.hot", "module.load", "vf-net"}
 
 def main():
     tools, kinds = sys.argv[1], sys.argv[2:] or list(RUNS)
-    count, failures, recoveries, slowest, repeated, seen = {}, 0, 0, 0, 0, set()
+    count, failures, recoveries, slowest, repeated, seen, said = {}, 0, 0, 0, 0, set(), time.monotonic()
     place = Place(tools)
     try:
         verbs = verbs_of(place)
@@ -432,7 +433,10 @@ def main():
     finally:
         place.close()
     with multiprocessing.Pool(os.cpu_count(), set_up_worker, (tools,)) as pool:
-        for kind, number, args, what, wrong, us, again in pool.imap_unordered(do, jobs, 16):
+        for done, (kind, number, args, what, wrong, us, again) in enumerate(pool.imap_unordered(do, jobs, 16), 1):
+            if time.monotonic() > said + 10:
+                said = time.monotonic()
+                print(f"check-kill: {done} of {len(jobs)}, {failures} failures", file=sys.stderr, flush=True)
             key = (verbs[number].name, kind, what)
             count[key] = count.get(key, 0) + 1
             recoveries += us > 0
