@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/if_ether.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -20,29 +22,37 @@ static const char *on_off(bool value)
 	return value ? "on" : "off";
 }
 
+static void __attribute__((format(printf, 2, 3)))
+append(char buf[static BERTH_VF_NET_TEXT], const char *fmt, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + len, BERTH_VF_NET_TEXT - len, fmt, ap);
+	va_end(ap);
+}
+
+/* Without a stream, which needs memory: what this text is for must not get lost with it. */
 char *berth_vf_net_format(const struct berth_vf_net *net, char buf[static BERTH_VF_NET_TEXT])
 {
-	FILE *f = fmemopen(buf, BERTH_VF_NET_TEXT, "w");
 	const uint8_t *m = net->mac;
 
 	buf[0] = '\0';
-	if (!f)
-		return buf;
 	if (net->has & BERTH_VF_NET_MAC)
-		fprintf(f, " mac=%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-			m[5]);
+		append(buf, " mac=%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		       m[5]);
 	if (net->has & BERTH_VF_NET_VLAN)
-		fprintf(f, " vlan=%u qos=%u proto=%s", net->vlan, net->vlan_qos,
-			net->vlan_proto == ETH_P_8021AD ? "802.1ad" : "802.1Q");
+		append(buf, " vlan=%u qos=%u proto=%s", net->vlan, net->vlan_qos,
+		       net->vlan_proto == ETH_P_8021AD ? "802.1ad" : "802.1Q");
 	if (net->has & BERTH_VF_NET_RATE)
-		fprintf(f, " min=%" PRIu32 " max=%" PRIu32, net->min_tx_mbit, net->max_tx_mbit);
+		append(buf, " min=%" PRIu32 " max=%" PRIu32, net->min_tx_mbit, net->max_tx_mbit);
 	if (net->has & BERTH_VF_NET_SPOOFCHK)
-		fprintf(f, " spoofchk=%s", on_off(net->spoofchk));
+		append(buf, " spoofchk=%s", on_off(net->spoofchk));
 	if (net->has & BERTH_VF_NET_TRUST)
-		fprintf(f, " trust=%s", on_off(net->trust));
+		append(buf, " trust=%s", on_off(net->trust));
 	if (net->has & BERTH_VF_NET_LINK)
-		fprintf(f, " link=%s", link_names[net->link]);
-	fclose(f);
+		append(buf, " link=%s", link_names[net->link]);
 	if (buf[0])
 		memmove(buf, buf + 1, strlen(buf));
 	return buf;
