@@ -21,7 +21,8 @@ igb=0000:01:00.0 gpu=0000:02:00.0 audio=0000:02:00.1 edu=0000:03:00.0 nvme=0000:
 devices="$igb $nvme $gpu"
 
 wait_for() { # COMMAND...
-    for _ in $(seq 600); do
+    local until=$((SECONDS + 120))
+    while [ $SECONDS -lt $until ]; do
         "$@" && return 0
         sleep 0.05
     done
@@ -414,7 +415,7 @@ gone_changed() {
     try recover
     ok "swapped: it is not the one" [ "$(state_of $card)" = "[('identity-changed', 'v')]" ]
     ok "swapped: and stays with the host" driver $card e1000e
-    try run --name v --kernel "$LAB_GUEST_KERNEL" --memory 128M --console none --device $card
+    try run --name v --kernel "$LAB_GUEST_KERNEL" --memory 128M --console none --timeout 60 --device $card
     ok "swapped: its VM does not get it" [ $status -ne 0 ]
     try assign $card --vm other
     ok "swapped: nor does another" [ $status -eq 3 ]

@@ -155,7 +155,7 @@ swapped_boot() {
     ok "swapped: what is in the slot stays with the host" [ "$(mac $slot)" = 52:54:00:00:06:01 ]
     "$berth" status --json >"$t/out"
     ok "swapped: the assignment is not for this card" grep -q '"identity-changed"' "$t/out"
-    try run --name a --kernel "$LAB_GUEST_KERNEL" --memory 128M --console none --device left
+    try run --name a --kernel "$LAB_GUEST_KERNEL" --memory 128M --console none --timeout 60 --device left
     ok "swapped: its VM does not get it" [ $status -ne 0 ]
     ok "swapped: nor is it bound" [ "$(mac $slot)" = 52:54:00:00:06:01 ]
     ok "swapped: the name by serial number is not for the other card" [ "$(fact right bdf)" != $other ]
