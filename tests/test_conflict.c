@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "policy/conflict.h"
 #include "policy/load.h"
@@ -290,6 +292,233 @@ static void errors_come_first(void **state)
 	assert_string_equal(berth_conflict_name(f->found.items[0].code), "EQUAL_WEIGHT");
 }
 
+/* Policies and what is found in them: the exact list, in order. */
+struct row {
+	const char *body;
+	int codes[3]; /* -1 ends the list */
+};
+
+static void expect_rows(struct fixture *f, const struct row *rows, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		find(f, rows[i].body);
+		expect(f, rows[i].codes);
+	}
+}
+
+#define TENANTS(a, b)                                                                              \
+	"\"tenants\": [ { \"name\": \"t\", \"vms\": [\"" a                                         \
+	"\"] }, { \"name\": \"u\", \"vms\": [\"" b "\"] } ], "
+#define SOUND_IS      "\"device\": \"sound\""
+#define VF_IS	      "\"class\": \"vf\""
+#define NUMA_IS(node) "\"match\": { \"numa.node\": " #node " }" /* which nobody knows here */
+#define TENANT(name)  "\"tenant\": \"" name "\""
+
+static void who_a_rule_is_about_decides_whether_it_is_shadowed(void **state)
+{
+	static const struct row rows[] = {
+		/* by tenant, and that tenant only */
+		{ TENANTS("db", "web") "\"rules\": [" RULE("deny", 0, VM("db"), GPU_IS) "," RULE(
+			  "allow", 4, TENANT("t"), GPU_IS) "]",
+		  { BERTH_CONFLICT_SHADOWED, -1 } },
+		{ TENANTS("db", "web") "\"rules\": [" RULE("deny", 0, VM("web"), GPU_IS) "," RULE(
+			  "allow", 4, TENANT("t"), GPU_IS) "]",
+		  { -1 } },
+		/* a heavier pin to another VM */
+		{ "\"rules\": [" RULE("pin", 7, VM("db"), GPU_IS) "," RULE("allow", 4, VM("t1"),
+									   GPU_IS) "]",
+		  { BERTH_CONFLICT_SHADOWED, -1 } },
+		/* a pin does something for those whom it keeps away */
+		{ "\"rules\": [" RULE("allow", 5, VM("a"), GPU_IS) "," RULE("pin", 4, VM("a"),
+									    GPU_IS) "]",
+		  { -1 } },
+		/* two that deny are one too many, and no mistake */
+		{ "\"rules\": [" RULE("deny", 5, ANY_VM, GPU_IS) "," RULE("deny", 4, VM("a"),
+									  GPU_IS) "]",
+		  { -1 } },
+		/* of a device that may be meant as well nobody knows */
+		{ "\"rules\": [" RULE("deny", 5, ANY_VM, GPU_IS) "," RULE(
+			  "allow", 4, VM("a"),
+			  "\"match\": { \"any\": [ { \"pci.bdf\": \"01:00.0\" }, { \"numa.node\": 0 } ] }") "]",
+		  { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+#define IN_1970(effect, priority, resource, when)                                                  \
+	"{ \"effect\": \"" effect "\", \"priority\": " #priority                                   \
+	", \"subject\": { \"any_vm\": true }, \"resource\": { " resource " }, " when " }"
+
+#define PAST_RESERVE                                                                                    \
+	"{ \"effect\": \"reserve\", \"subject\": { \"vm\": \"a\" }, \"resource\": { \"class\": \"vf\"," \
+	" \"count\": 3 }, \"until\": \"1970-01-01T00:10Z\" }"
+
+/* The time is 1000 s after the beginning of 1970. */
+static void rules_of_another_time_are_left_out(void **state)
+{
+	static const struct row rows[] = {
+		/* denied for some hours only */
+		{ "\"rules\": [" IN_1970("deny", 5, GPU_IS,
+					 "\"until\": \"1970-01-01T05:00Z\"") "," RULE("allow", 4,
+										      VM("a"),
+										      GPU_IS) "]",
+		  { -1 } },
+		/* allowed from tomorrow on */
+		{ "\"rules\": [" RULE("allow", 5, ANY_VM, GPU_IS) "," IN_1970(
+			  "allow", 4, GPU_IS, "\"from\": \"1970-01-02T05:00Z\"") "]",
+		  { -1 } },
+		/* too many, but long ago */
+		{ "\"rules\": [" PAST_RESERVE "]", { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+static void what_is_reserved_whole_counts_whole(void **state)
+{
+	static const struct row rows[] = {
+		{ "\"rules\": [" RULE("reserve", 5, VM("a"), VF_IS) "," RULE(
+			  "reserve", 6, VM("b"), VF_IS ", \"count\": 1") "]",
+		  { BERTH_CONFLICT_OVER_RESERVED, -1 } },
+		{ "\"rules\": [" RULE("reserve", 5, VM("a"), VF_IS) "," RULE("allow", 5, VM("t"),
+									     VF_IS) "]",
+		  { BERTH_CONFLICT_EQUAL_WEIGHT, -1 } },
+		/* nothing to be reserved at all is said once; its class has no other name */
+		{ "\"pools\": [ { \"name\": \"none\", \"class\": \"vf\", \"match\": { \"pci.id\":"
+		  " \"dead:beef\" } } ], \"rules\": [" RULE("reserve", 5, VM("a"),
+							    "\"pool\": \"none\", \"count\": 1") "]",
+		  { BERTH_CONFLICT_FITS_NOTHING, -1 } },
+		/* a number of them may come after others */
+		{ "\"rules\": [" RULE("allow", 9, ANY_VM, VF_IS) "," RULE(
+			  "reserve", 4, VM("a"), VF_IS ", \"count\": 1") "]",
+		  { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+static void each_device_is_looked_at_by_its_own_rules(void **state)
+{
+	static const struct row rows[] = {
+		/* as many sets as the GPU before it, but others; and more */
+		{ "\"rules\": [" RULE("pin", 7, VM("a"), SOUND_IS) "," RULE("allow", 7, VM("t"),
+									    SOUND_IS) "]",
+		  { BERTH_CONFLICT_EQUAL_WEIGHT, -1 } },
+		{ "\"rules\": [" RULE("pin", 7, VM("a"), "\"match\": { \"pci.bdf\": \"01:00.1\" }") "," RULE(
+			  "allow", 7, VM("t"), "\"match\": { \"pci.bdf\": \"01:00.1\" }") "]",
+		  { BERTH_CONFLICT_EQUAL_WEIGHT, -1 } },
+		/* those who share a group may share it, and what only allows is no pin */
+		{ "\"rules\": [" RULE("allow", 7, VM("a"), GPU_IS) "," RULE("allow", 7, VM("b"),
+									    SOUND_IS) "]",
+		  { -1 } },
+		{ "\"rules\": [" RULE("pin", 7, VM("a"), GPU_IS) "," RULE(
+			  "pin", 7, "\"vm\": [\"a\", \"b\"]", SOUND_IS) "]",
+		  { -1 } },
+		{ "\"rules\": [" RULE("pin", 7, "\"vm\": [\"a\", \"b\"]",
+				      GPU_IS) "," RULE("pin", 7, VM("a"), SOUND_IS) "]",
+		  { -1 } },
+		/* of two pins the heavier one counts */
+		{ "\"rules\": [" RULE("pin", 6, VM("a"), GPU_IS) "," RULE(
+			  "pin", 8, VM("b"), GPU_IS) "," RULE("pin", 8, VM("b"), SOUND_IS) "]",
+		  { BERTH_CONFLICT_SHADOWED, -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+static void what_only_may_fit_is_no_conflict(void **state)
+{
+	static const struct row rows[] = {
+		{ "\"rules\": [" RULE("allow", 0, ANY_VM, NUMA_IS(0)) "]", { -1 } },
+		{ "\"pools\": [ { \"name\": \"p\", \"class\": \"vf\" }, { \"name\": \"q\", \"class\": \"vf\", " NUMA_IS(
+			  0) " } ]",
+		  { -1 } },
+		{ "\"taints\": [ { \"taint\": \"x\", \"effect\": \"no-new\", \"resource\": { " NUMA_IS(
+			  0) " } } ]",
+		  { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+static void what_fits_nothing_is_said_of_taints_and_protection_too(void **state)
+{
+	static const struct row rows[] = {
+		{ "\"taints\": [ { \"taint\": \"x\", \"effect\": \"no-new\", \"resource\":"
+		  " { \"match\": { \"pci.id\": \"dead:beef\" } } } ]",
+		  { BERTH_CONFLICT_FITS_NOTHING, -1 } },
+		{ "\"protect\": [ { \"name\": \"x\", \"match\": { \"pci.id\": \"dead:beef\" } } ]",
+		  { BERTH_CONFLICT_FITS_NOTHING, -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+#define PROTECT_GPU                                                                                \
+	"\"protect\": [ { \"name\": \"g\", \"match\": { \"pci.id\": \"8086:0000\" } } ], "
+
+static void who_denies_or_lifts_protection_gives_nothing_protected(void **state)
+{
+	static const struct row rows[] = {
+		{ PROTECT_GPU "\"rules\": [" RULE("deny", 0, ANY_VM, GPU_IS) "]", { -1 } },
+		{ PROTECT_GPU "\"rules\": [ { \"effect\": \"allow\", \"subject\": { " ANY_VM
+			      " }, \"resource\": { " GPU_IS " }, \"override_protect\": true } ]",
+		  { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+/* The patterns have no name in common that one would think of, but this VM. */
+static void the_vm_of_a_claim_may_be_of_two_tenants(void **state)
+{
+	static const struct row rows[] = {
+		{ TENANTS("ml-*",
+			  "*-x") "\"claims\": [ { \"vm\": \"ml-x\", \"requests\": [ { \"name\":"
+				 " \"v\", \"class\": \"vf\" } ] } ]",
+		  { BERTH_CONFLICT_TWO_TENANTS, -1 } },
+		{ TENANTS("ml-*",
+			  "*-x") "\"claims\": [ { \"vm\": \"ml-y\", \"requests\": [ { \"name\":"
+				 " \"v\", \"class\": \"vf\" } ] } ]",
+		  { -1 } },
+	};
+
+	expect_rows(*state, rows, BERTH_ARRAY_SIZE(rows));
+}
+
+/* Found last, but first in the file. */
+static void of_equal_severity_the_place_decides(void **state)
+{
+	struct fixture *f = *state;
+
+	find(f,
+	     "\"rules\": [" RULE(
+		     "allow", 0, ANY_VM,
+		     "\"match\": { \"pci.id\": \"dead:beef\" }") "],"
+								 "\"pools\": [ { \"name\": \"p\", \"class\": \"vf\" }, { \"name\": \"q\","
+								 " \"class\": \"vf\" } ]");
+	EXPECT(f, BERTH_CONFLICT_FITS_NOTHING, BERTH_CONFLICT_TWO_POOLS);
+}
+
+static void more_than_anybody_would_read_are_cut_off(void **state)
+{
+	static char body[(BERTH_CONFLICTS_MAX + 1) * 160] = "\"rules\": [ ";
+	struct fixture *f = *state;
+	size_t len = strlen(body);
+
+	for (int i = 0; i <= BERTH_CONFLICTS_MAX; i++)
+		len += (size_t)snprintf(body + len, sizeof(body) - len, "%s%s", i ? ", " : "",
+					RULE("allow", 0, ANY_VM,
+					     "\"match\": { \"pci.id\": \"dead:beef\" }"));
+	snprintf(body + len, sizeof(body) - len, " ]");
+	find(f, body);
+	assert_int_equal(f->found.nr, BERTH_CONFLICTS_MAX);
+	assert_true(f->found.more);
+	find(f, "");
+	assert_false(f->found.more);
+}
+
 int main(void)
 {
 #define CONFLICT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -304,6 +533,16 @@ int main(void)
 		CONFLICT_TEST(a_rule_behind_heavier_ones_never_decides),
 		CONFLICT_TEST(a_device_whose_serial_number_is_elsewhere_has_moved),
 		CONFLICT_TEST(errors_come_first),
+		CONFLICT_TEST(who_a_rule_is_about_decides_whether_it_is_shadowed),
+		CONFLICT_TEST(rules_of_another_time_are_left_out),
+		CONFLICT_TEST(what_is_reserved_whole_counts_whole),
+		CONFLICT_TEST(each_device_is_looked_at_by_its_own_rules),
+		CONFLICT_TEST(what_only_may_fit_is_no_conflict),
+		CONFLICT_TEST(what_fits_nothing_is_said_of_taints_and_protection_too),
+		CONFLICT_TEST(who_denies_or_lifts_protection_gives_nothing_protected),
+		CONFLICT_TEST(the_vm_of_a_claim_may_be_of_two_tenants),
+		CONFLICT_TEST(of_equal_severity_the_place_decides),
+		CONFLICT_TEST(more_than_anybody_would_read_are_cut_off),
 	};
 
 	return cmocka_run_group_tests_name("policy/conflict", tests, NULL, NULL);
