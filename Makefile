@@ -129,6 +129,7 @@ WRAP_test_wait := berth_sysfs_write
 WRAP_test_expire := berth_sysfs_write time
 WRAP_test_manager := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_busy := berth_sysfs_write
+WRAP_test_drift := berth_sysfs_write
 WRAP_test_retake := berth_sysfs_write
 WRAP_test_sanitise := berth_sysfs_write berth_ioas_choose
 WRAP_test_external := berth_sysfs_write

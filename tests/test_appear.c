@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/host.h"
 #include "manager/appear.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
 
@@ -127,30 +127,13 @@ static const struct fake_fn fns[] = {
 };
 
 struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-	struct berth_err err;
+	struct fake_fixture on;
 	struct berth_appear_verdict verdict;
 };
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
+	*state = fake_fixture_new(sizeof(struct fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
@@ -159,13 +142,13 @@ static int appear(struct fixture *f, const char *name)
 	struct berth_bdf at;
 
 	assert_int_equal(berth_bdf_parse(name, &at), 0);
-	berth_err_clear(&f->err);
-	return berth_manager_appear(f->host, at, &f->verdict, &f->err);
+	berth_err_clear(&f->on.err);
+	return berth_manager_appear(f->on.host, at, &f->verdict, &f->on.err);
 }
 
 static void policy(struct fixture *f, const char *text)
 {
-	fake_host_file(f->fake, "etc/policy.d/10-test.json", "%s", text);
+	fake_host_file(f->on.fake, "etc/policy.d/10-test.json", "%s", text);
 }
 
 #define CLASS(bind)                                                                                \
@@ -178,7 +161,7 @@ static void without_policy_nothing_is_touched(void **state)
 
 	assert_int_equal(appear(f, EDU), 0);
 	assert_int_equal(f->verdict.what, BERTH_APPEAR_LEAVE);
-	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(f->on.fake->writes, 0);
 }
 
 static void auto_devices_go_to_vfio_pci(void **state)
@@ -187,15 +170,15 @@ static void auto_devices_go_to_vfio_pci(void **state)
 
 	policy(f, CLASS("auto"));
 	assert_int_equal(appear(f, EDU), 0);
-	assert_string_equal(fake_host_driver(f->fake, EDU), "vfio-pci");
-	assert_string_equal(fake_host_override(f->fake, EDU), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, EDU), "vfio-pci");
+	assert_string_equal(fake_host_override(f->on.fake, EDU), "vfio-pci");
 	/* a driver that was faster has to let go */
 	assert_int_equal(appear(f, NIC), 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
-	f->fake->writes = 0;
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
+	f->on.fake->writes = 0;
 	assert_int_equal(appear(f, NIC), 0);
 	assert_int_equal(f->verdict.what, BERTH_APPEAR_KEEP);
-	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(f->on.fake->writes, 0);
 }
 
 static void on_assign_devices_stay(void **state)
@@ -204,8 +187,8 @@ static void on_assign_devices_stay(void **state)
 
 	policy(f, CLASS("on-assign"));
 	assert_int_equal(appear(f, NIC), 0);
-	assert_int_equal(f->fake->writes, 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_int_equal(f->on.fake->writes, 0);
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 }
 
 static void a_wrong_policy_leaves_everything_to_the_host(void **state)
@@ -217,7 +200,7 @@ static void a_wrong_policy_leaves_everything_to_the_host(void **state)
 	assert_int_equal(f->verdict.what, BERTH_APPEAR_LEAVE);
 	assert_true(f->verdict.say);
 	assert_non_null(strstr(f->verdict.text, "10-test.json"));
-	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(f->on.fake->writes, 0);
 }
 
 static void what_vfio_pci_does_not_take_goes_back(void **state)
@@ -226,10 +209,10 @@ static void what_vfio_pci_does_not_take_goes_back(void **state)
 
 	policy(f, CLASS("auto"));
 	/* override, unbind, config, probe: the probe does nothing, nor does its second try by name */
-	fake_host_remove(f->fake, "sys/bus/pci/drivers/vfio-pci");
+	fake_host_remove(f->on.fake, "sys/bus/pci/drivers/vfio-pci");
 	assert_true(appear(f, NIC) < 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
-	assert_string_equal(fake_host_override(f->fake, NIC), "");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
+	assert_string_equal(fake_host_override(f->on.fake, NIC), "");
 }
 
 /* udev and a verb at the same time: the other one has bound it since we looked, so that a step of ours fails. */
@@ -239,11 +222,11 @@ static void work_that_another_process_did_is_no_failure(void **state)
 	struct berth_bind_state found = { .driver = "" };
 	struct berth_bdf at = { 0, 2, 0, 0 };
 
-	fake_host_file(f->fake, "sys/bus/pci/devices/" EDU "/driver_override", "vfio-pci\n");
-	fake_host_bind(f->fake, EDU, "vfio-pci");
-	assert_int_equal(berth_appear_bind(f->host, at, &found, false, &f->err), 0);
-	assert_int_equal(f->err.code, 0);
-	assert_string_equal(fake_host_driver(f->fake, EDU), "vfio-pci");
+	fake_host_file(f->on.fake, "sys/bus/pci/devices/" EDU "/driver_override", "vfio-pci\n");
+	fake_host_bind(f->on.fake, EDU, "vfio-pci");
+	assert_int_equal(berth_appear_bind(f->on.host, at, &found, false, &f->on.err), 0);
+	assert_int_equal(f->on.err.code, 0);
+	assert_string_equal(fake_host_driver(f->on.fake, EDU), "vfio-pci");
 }
 
 static void own_device(struct fixture *f, const char *bdf, const char *path, uint16_t device)
@@ -257,8 +240,8 @@ static void own_device(struct fixture *f, const char *bdf, const char *path, uin
 	int64_t id;
 
 	snprintf(member.bdf, sizeof(member.bdf), "%s", bdf);
-	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_WRITE, &f->err),
-			 0);
+	assert_int_equal(
+		berth_ledger_open(&ledger, f->on.host->state, BERTH_LEDGER_WRITE, &f->on.err), 0);
 	assert_int_equal(berth_ledger_claim(ledger, &claim, &group, 1, &id, NULL), 0);
 	assert_int_equal(berth_ledger_add_member(ledger, id, &member, NULL), 0);
 	assert_int_equal(berth_ledger_move(ledger, id, BERTH_ON_BOUND, NULL, NULL, NULL), 0);
@@ -271,7 +254,7 @@ static char *path_of(struct fixture *f, const char *name)
 	struct berth_bdf at;
 
 	assert_int_equal(berth_bdf_parse(name, &at), 0);
-	assert_int_equal(berth_inventory_read(&inv, f->host, NULL), 0);
+	assert_int_equal(berth_inventory_read(&inv, f->on.host, NULL), 0);
 	dev = berth_inventory_find(inv, at);
 	assert_non_null(dev);
 	return strdup(dev->path);
@@ -286,10 +269,10 @@ static void a_device_that_returns_is_its_owners_again(void **state)
 	free(path);
 	assert_int_equal(appear(f, EDU), 0);
 	assert_true(f->verdict.for_owner);
-	assert_string_equal(fake_host_driver(f->fake, EDU), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, EDU), "vfio-pci");
 	/* the neighbour is nobody's */
 	assert_int_equal(appear(f, NIC), 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 }
 
 static void another_device_in_its_place_is_not(void **state)
@@ -301,7 +284,7 @@ static void another_device_in_its_place_is_not(void **state)
 	free(path);
 	assert_int_equal(appear(f, EDU), 0);
 	assert_true(f->verdict.say);
-	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(f->on.fake->writes, 0);
 }
 
 static void a_function_that_went_away_is_an_error(void **state)
@@ -312,7 +295,7 @@ static void a_function_that_went_away_is_an_error(void **state)
 	assert_int_equal(appear(f, "0000:09:00.0"), -ENODEV);
 }
 
-#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

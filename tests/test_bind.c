@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "base/sysfs.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 #include "vfio/bind.h"
 
 #define NIC  "0000:01:00.0"
@@ -59,34 +59,14 @@ static const struct fake_fn fns[] = {
 	  .vf = 0 },
 };
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
+	*state = fake_fixture_new(sizeof(struct fake_fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
 /* The whole way to vfio-pci, as the manager goes it. */
-static int to_vfio(struct fixture *f, struct berth_bdf at, struct berth_err *err)
+static int to_vfio(struct fake_fixture *f, struct berth_bdf at, struct berth_err *err)
 {
 	int r = berth_bind_override(f->host, at, BERTH_BIND_VFIO, err);
 
@@ -101,7 +81,7 @@ static int to_vfio(struct fixture *f, struct berth_bdf at, struct berth_err *err
 
 static void reads_driver_override_and_power(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state s;
 
 	assert_int_equal(berth_bind_read(f->host, nic, &s, NULL), 0);
@@ -114,7 +94,7 @@ static void reads_driver_override_and_power(void **state)
 
 static void reading_an_absent_function_is_enodev(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_bind_state s;
 
@@ -124,7 +104,7 @@ static void reading_an_absent_function_is_enodev(void **state)
 
 static void moves_to_vfio_and_back_exactly(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state found;
 
 	fake_host_file(f->fake, "sys/bus/pci/devices/" NIC "/power/control", "auto\n");
@@ -142,7 +122,7 @@ static void moves_to_vfio_and_back_exactly(void **state)
 
 static void a_function_without_driver_stays_without(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state found;
 	unsigned int before;
 
@@ -158,7 +138,7 @@ static void a_function_without_driver_stays_without(void **state)
 
 static void an_override_that_was_there_comes_back(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state found;
 
 	fake_host_file(f->fake, "sys/bus/pci/drivers/pci-stub/bind", "%s", "");
@@ -173,7 +153,7 @@ static void an_override_that_was_there_comes_back(void **state)
 
 static void doing_it_twice_writes_nothing(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state found;
 	unsigned int before;
 
@@ -191,7 +171,7 @@ static void doing_it_twice_writes_nothing(void **state)
 
 static void a_vf_goes_back_to_its_driver_also_without_autoprobe(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_bind_state found;
 
 	assert_int_equal(berth_sysfs_write(f->host, "1", 1000, NULL,
@@ -209,7 +189,7 @@ static void a_vf_goes_back_to_its_driver_also_without_autoprobe(void **state)
 
 static void a_write_that_lies_is_noticed(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 
 	f->fake->fault = (struct fake_fault){ FAKE_FAULT_LIE, 1 };
@@ -224,7 +204,7 @@ static void a_write_that_lies_is_noticed(void **state)
 
 static void a_stuck_unbind_is_told_apart(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	f->fake->fault = (struct fake_fault){ FAKE_FAULT_TIMEOUT, 1 };
 	assert_int_equal(berth_bind_unbind(f->host, nic, NULL), -ETIMEDOUT);
@@ -232,7 +212,7 @@ static void a_stuck_unbind_is_told_apart(void **state)
 
 static void another_driver_that_was_faster_is_overtaken(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	fake_host_file(f->fake, "sys/bus/pci/drivers/other/bind", "%s", "");
 	assert_int_equal(berth_bind_override(f->host, nic, BERTH_BIND_VFIO, NULL), 0);
@@ -243,7 +223,7 @@ static void another_driver_that_was_faster_is_overtaken(void **state)
 
 static void a_driver_that_declines_is_enodev(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 
 	assert_int_equal(berth_bind_unbind(f->host, nic, NULL), 0);
@@ -251,7 +231,7 @@ static void a_driver_that_declines_is_enodev(void **state)
 	assert_non_null(strstr(err.text, "vfio-pci did not take it"));
 }
 
-static uint8_t command_byte(struct fixture *f, const char *path)
+static uint8_t command_byte(struct fake_fixture *f, const char *path)
 {
 	uint8_t c[5] = { 0 };
 	char full[256];
@@ -267,7 +247,7 @@ static uint8_t command_byte(struct fixture *f, const char *path)
 
 static void dma_goes_off_only_between_drivers(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	assert_int_equal(berth_bind_dma_off(f->host, nic, NULL), -EBUSY);
 	assert_int_equal(command_byte(f, "sys/bus/pci/devices/" NIC "/config"), 0x07);
@@ -278,7 +258,7 @@ static void dma_goes_off_only_between_drivers(void **state)
 
 static void all_ones_in_config_space_is_an_error(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	fake_host_file(f->fake, "sys/bus/pci/devices/" BARE "/config",
 		       "\xff\xff\xff\xff\xff\xff\xff\xff");
@@ -287,7 +267,7 @@ static void all_ones_in_config_space_is_an_error(void **state)
 
 static void a_missing_driver_cannot_be_loaded_into_a_tree(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 
 	assert_int_equal(berth_bind_need_driver(f->host, BERTH_BIND_VFIO, NULL), 0);
@@ -296,7 +276,7 @@ static void a_missing_driver_cannot_be_loaded_into_a_tree(void **state)
 	assert_non_null(strstr(err.text, "vfio-pci"));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

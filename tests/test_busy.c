@@ -18,7 +18,7 @@
 #include "manager/release.h"
 #include "manager/report.h"
 #include "manager/status.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 
 #define NIC    "0000:01:00.0"
 #define GPU    "0000:02:00.0"
@@ -46,35 +46,17 @@ static const struct fake_fn fns[] = {
 	  .group = 14 },
 };
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fake_fixture *f = fake_fixture_new(sizeof(*f), fns, BERTH_ARRAY_SIZE(fns));
 
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
 	fake_host_file(f->fake, "proc/interrupts",
 		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
 	*state = f;
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
-}
-
-static int assign(struct fixture *f, const char *vm, const char *dev, struct berth_err *err)
+static int assign(struct fake_fixture *f, const char *vm, const char *dev, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 
@@ -82,7 +64,7 @@ static int assign(struct fixture *f, const char *vm, const char *dev, struct ber
 	return berth_manager_assign(m, vm, &dev, 1, false, NULL, err);
 }
 
-static int release(struct fixture *f, const char *dev, struct berth_err *err)
+static int release(struct fake_fixture *f, const char *dev, struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	struct berth_release_how how = { 0 };
@@ -92,7 +74,7 @@ static int release(struct fixture *f, const char *dev, struct berth_err *err)
 }
 
 /* The row of berth status that names @dev; its state "" when there is none. */
-static void row_of(struct fixture *f, const char *dev, char state[32], char note[512])
+static void row_of(struct fake_fixture *f, const char *dev, char state[32], char note[512])
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	struct berth_status s;
@@ -109,7 +91,7 @@ static void row_of(struct fixture *f, const char *dev, char state[32], char note
 	berth_status_done(&s);
 }
 
-static void expect_row(struct fixture *f, const char *dev, const char *want, const char *word)
+static void expect_row(struct fake_fixture *f, const char *dev, const char *want, const char *word)
 {
 	char state[32], note[512];
 
@@ -128,7 +110,7 @@ static long long now_ms(void)
 }
 
 /* Wait until a process has begun the write that hangs: its group is marked. */
-static void wait_for_hang(struct fixture *f)
+static void wait_for_hang(struct fake_fixture *f)
 {
 	char state[32], note[512] = "";
 
@@ -140,7 +122,7 @@ static void wait_for_hang(struct fixture *f)
 }
 
 /* `berth assign GPU --vm t1` in a process of its own; the unbind hangs for @hang_ms. */
-static pid_t start_hanging_assign(struct fixture *f, unsigned int hang_ms)
+static pid_t start_hanging_assign(struct fake_fixture *f, unsigned int hang_ms)
 {
 	pid_t pid;
 
@@ -168,7 +150,7 @@ static int end_of(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static void expect_untouched(struct fixture *f)
+static void expect_untouched(struct fake_fixture *f)
 {
 	char state[32], note[512];
 
@@ -182,7 +164,7 @@ static void expect_untouched(struct fixture *f)
 
 static void while_one_waits_another_device_is_assigned_at_once(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	pid_t pid = start_hanging_assign(f, 4000);
 	long long start = now_ms();
 
@@ -207,7 +189,7 @@ static void while_one_waits_another_device_is_assigned_at_once(void **state)
 
 static void after_the_deadline_one_group_is_stuck(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 	long long start;
 
@@ -239,7 +221,7 @@ static void after_the_deadline_one_group_is_stuck(void **state)
 
 static void when_the_kernel_has_finished_the_next_verb_repairs(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	assert_int_equal(end_of(start_hanging_assign(f, 300)), 7);
 	fake_host_return(f->fake, UNBIND, GPU);
@@ -251,7 +233,7 @@ static void when_the_kernel_has_finished_the_next_verb_repairs(void **state)
 
 static void what_a_killed_verb_left_in_the_kernel_is_waited_for(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	pid_t pid = start_hanging_assign(f, 60000);
 	pid_t kernel;
 
@@ -272,7 +254,7 @@ static void what_a_killed_verb_left_in_the_kernel_is_waited_for(void **state)
 	expect_untouched(f);
 }
 
-#define BUSY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define BUSY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

@@ -12,7 +12,7 @@
 #include "manager/external.h"
 #include "manager/manager.h"
 #include "manager/status.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 
 #define NIC "0000:01:00.0"
 
@@ -25,34 +25,14 @@ static const struct fake_fn fns[] = {
 	  .group = 13 },
 };
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
+	*state = fake_fixture_new(sizeof(struct fake_fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
 /* Process 700: '|' ends an argument. */
-static void process(struct fixture *f, const char *comm, const char *args)
+static void process(struct fake_fixture *f, const char *comm, const char *args)
 {
 	char path[128], text[512];
 	size_t len = strlen(args);
@@ -86,10 +66,17 @@ static void programs_are_told_by_their_command_lines(void **state)
 		  "DPDK (file prefix vpp)" },
 		{ "app", "app|--file-prefix|one", "DPDK (file prefix one)" },
 		{ "spdk_tgt", "spdk_tgt|-m|0x1", "SPDK" },
+		{ "app", "app|--file-prefix=spdk_pid7", "SPDK" },
+		{ "app", "app|--file-prefixes|two|--file-prefix|one", "DPDK (file prefix one)" },
+		/* renamed threads, wrappers; who has objects need not be libvirt's, and its domains have names */
+		{ "CPU 0/KVM", "/usr/bin/qemu-system-x86_64|-name|web", "QEMU web" },
+		{ "qemu-kvm", "kvm|-name|web", "QEMU web" },
+		{ "qemu-kvm", "kvm|-name|web|-object|rng-random,id=r", "QEMU web" },
+		{ "qemu-kvm", "kvm|-object|secret,file=/var/lib/libvirt/k", "QEMU" },
 		{ "sleep", "sleep|100", "" },
 		{ "sleep", "sleep|-name", "" },
 	};
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	char words[100];
 
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(cases); i++) {
@@ -97,6 +84,9 @@ static void programs_are_told_by_their_command_lines(void **state)
 		berth_external_process(f->host, 700, words, sizeof(words));
 		assert_string_equal(words, cases[i].want);
 	}
+	fake_host_file(f->fake, "proc/700/maps", "7f00-7f01 rw-s 0 /usr/bin/sleep\n");
+	berth_external_process(f->host, 700, words, sizeof(words));
+	assert_string_equal(words, "");
 	fake_host_file(f->fake, "proc/700/maps", "7f00-7f01 rw-s 0 /dev/hugepages/rtemap_0\n");
 	berth_external_process(f->host, 700, words, sizeof(words));
 	assert_string_equal(words, "DPDK");
@@ -106,7 +96,7 @@ static void programs_are_told_by_their_command_lines(void **state)
 
 static void status_names_who_holds_it_and_recovery_leaves_it_alone(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_manager *m = NULL;
 	struct berth_status s;
 	char node[128];
@@ -131,7 +121,7 @@ static void status_names_who_holds_it_and_recovery_leaves_it_alone(void **state)
 
 static void driverctl_is_told_as_such(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_manager *m = NULL;
 	struct berth_status s;
 
@@ -145,7 +135,37 @@ static void driverctl_is_told_as_such(void **state)
 	berth_manager_close(m);
 }
 
-#define EXTERNAL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+/* One line of whoever's file: the first word, without what is no letter, as much of it as there is room for. */
+static void of_driverctl_s_file_one_word_counts(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "vfio-pci\n", "vfio-pci" },
+		{ "vfio-pci and more\n", "vfio-pci" },
+		{ "vfio-pci", "vfio-pci" },
+		{ "", "" },
+		{ "a\tb\n", "a?b" },
+		{ "0123456789abcdefghij\n", "0123456789abcde" },
+		{ "0123456789abcde\n", "0123456789abcde" },
+	};
+	const struct berth_bdf at = { 0, 1, 0, 0 };
+	struct fake_fixture *f = *state;
+	char word[17];
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
+		fake_host_file(f->fake, "etc/driverctl.d/" NIC, "%s", rows[i].text);
+		memset(word, 'x', sizeof(word));
+		berth_external_driverctl(f->host, at, word, 16);
+		assert_string_equal(word, rows[i].want);
+		assert_int_equal(word[16], 'x');
+	}
+	fake_host_remove(f->fake, "etc/driverctl.d/" NIC);
+	berth_external_driverctl(f->host, at, word, 16);
+	assert_string_equal(word, "");
+}
+
+#define EXTERNAL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fake_fixture_tear_down)
 
 int main(void)
 {
@@ -153,6 +173,7 @@ int main(void)
 		EXTERNAL_TEST(programs_are_told_by_their_command_lines),
 		EXTERNAL_TEST(status_names_who_holds_it_and_recovery_leaves_it_alone),
 		EXTERNAL_TEST(driverctl_is_told_as_such),
+		EXTERNAL_TEST(of_driverctl_s_file_one_word_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/host.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
 #include "vfio/kept.h"
@@ -30,40 +30,20 @@ static const struct fake_fn fns[] = {
 	  .group = 14 },
 };
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
+	*state = fake_fixture_new(sizeof(struct fake_fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
-}
-
-static void put(const struct fixture *f)
+static void put(const struct fake_fixture *f)
 {
 	const struct berth_serials s = { .nvme = SERIAL, .mac = MAC };
 
 	assert_int_equal(berth_kept_put(f->host, at, &s), 0);
 }
 
-static void assert_kept(const struct fixture *f, const char *nvme, const char *mac)
+static void assert_kept(const struct fake_fixture *f, const char *nvme, const char *mac)
 {
 	struct berth_serials s = { .vpd = "" };
 
@@ -74,7 +54,7 @@ static void assert_kept(const struct fixture *f, const char *nvme, const char *m
 
 static void what_was_put_is_there(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	const struct berth_serials other = { .nvme = "X" };
 
 	assert_kept(f, "", "");
@@ -87,7 +67,7 @@ static void what_was_put_is_there(void **state)
 static void what_is_known_already_stays(void **state)
 {
 	struct berth_serials s = { .nvme = "new" };
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 
 	put(f);
 	berth_kept_get(f->host, at, &s);
@@ -102,7 +82,7 @@ static void what_is_known_already_stays(void **state)
 /* Its folder in sysfs is another one: it was taken out, and this or another card put in. */
 static void what_was_out_of_its_slot_is_not_known(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	char from[160], to[160];
 
 	put(f);
@@ -119,7 +99,7 @@ static void what_was_out_of_its_slot_is_not_known(void **state)
 
 static void after_a_boot_it_is_not_known(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 
 	put(f);
 	berth_host_close(f->host);
@@ -131,7 +111,7 @@ static void after_a_boot_it_is_not_known(void **state)
 static void another_device_has_its_own(void **state)
 {
 	struct berth_serials s = { .vpd = "" };
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 
 	put(f);
 	berth_kept_get(f->host, (struct berth_bdf){ 0, 2, 0, 1 }, &s);
@@ -141,7 +121,7 @@ static void another_device_has_its_own(void **state)
 /* The file is cut after each byte, and then its lines are longer than any serial number. */
 static void a_damaged_text_is_not_known(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	char path[160], text[512];
 	struct berth_serials s;
 	size_t len;
@@ -173,7 +153,7 @@ static void a_damaged_text_is_not_known(void **state)
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
 	const struct berth_serials s = { .nvme = SERIAL };
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	char path[160];
 	FILE *file;
 
@@ -196,7 +176,7 @@ static void a_folder_that_cannot_be_made_is_an_error(void **state)
 static void unbinding_keeps_what_the_driver_said(void **state)
 {
 	const struct berth_device dev = { .bdf = at };
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	struct berth_serials s;
 
 	fake_host_file(f->fake, SYSFS "/nvme/nvme3/serial", SERIAL "           \n");
@@ -216,7 +196,7 @@ static void unbinding_keeps_what_the_driver_said(void **state)
 	assert_string_equal(s.nvme, "other");
 }
 
-#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

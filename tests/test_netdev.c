@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/host.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 #include "vfio/netdev.h"
 
 #define PF "0000:01:00.0"
@@ -25,33 +25,14 @@ static const struct fake_fn fns[] = {
 	  .total_vfs = 3 },
 };
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
+	*state = fake_fixture_new(sizeof(struct fake_fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
-}
-
-static void netdev_file(struct fixture *f, const char *netdev, const char *file, const char *text)
+static void netdev_file(struct fake_fixture *f, const char *netdev, const char *file,
+			const char *text)
 {
 	char path[256];
 
@@ -61,7 +42,7 @@ static void netdev_file(struct fixture *f, const char *netdev, const char *file,
 
 static void a_function_without_interface_has_none(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	struct berth_err err = BERTH_ERR_INIT;
 	struct berth_vf_net net;
 	char name[IFNAMSIZ] = "x";
@@ -74,7 +55,7 @@ static void a_function_without_interface_has_none(void **state)
 
 static void finds_the_one_interface(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	char name[IFNAMSIZ];
 
 	netdev_file(f, "enp1s0", "dev_port", "0");
@@ -84,7 +65,7 @@ static void finds_the_one_interface(void **state)
 
 static void of_several_ports_the_first(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	char name[IFNAMSIZ];
 
 	netdev_file(f, "ens1", "dev_port", "1");
@@ -95,7 +76,7 @@ static void of_several_ports_the_first(void **state)
 
 static void representors_of_vfs_are_not_the_pf(void **state)
 {
-	struct fixture *f = *state;
+	struct fake_fixture *f = *state;
 	char name[IFNAMSIZ];
 
 	netdev_file(f, "eth0", "phys_port_name", "pf0vf0");
@@ -104,7 +85,7 @@ static void representors_of_vfs_are_not_the_pf(void **state)
 	assert_string_equal(name, "eth1");
 }
 
-#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "base/sysfs.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 #include "vfio/sriov.h"
 
 #define PF "0000:01:00.0"
@@ -42,31 +42,14 @@ static const struct fake_fn fns[] = {
 };
 
 struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-	struct berth_err err;
+	struct fake_fixture on;
 	const char *held; /* the guard refuses this VF */
 	unsigned int asked;
 };
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
+	*state = fake_fixture_new(sizeof(struct fixture), fns, BERTH_ARRAY_SIZE(fns));
 	return 0;
 }
 
@@ -84,16 +67,16 @@ static int guard(void *ctx, struct berth_bdf vf, unsigned int index, struct bert
 /* A deadline of 0 looks once. */
 static int set(struct fixture *f, unsigned int num)
 {
-	berth_err_clear(&f->err);
+	berth_err_clear(&f->on.err);
 	f->asked = 0;
-	return berth_sriov_set(f->host, pf, num, guard, f, 0, &f->err);
+	return berth_sriov_set(f->on.host, pf, num, guard, f, 0, &f->on.err);
 }
 
 static struct berth_sriov facts(struct fixture *f)
 {
 	struct berth_sriov s;
 
-	assert_int_equal(berth_sriov_read(f->host, pf, &s, &f->err), 0);
+	assert_int_equal(berth_sriov_read(f->on.host, pf, &s, &f->on.err), 0);
 	return s;
 }
 
@@ -116,16 +99,17 @@ static void tells_what_is_no_pf(void **state)
 	struct fixture *f = *state;
 	struct berth_sriov s;
 
-	assert_int_equal(berth_sriov_read(f->host, plain, &s, &f->err), BERTH_ABSENT);
-	assert_string_equal(f->err.text, "0000:02:00.0 has no SR-IOV capability");
-	berth_err_clear(&f->err);
-	assert_int_equal(berth_sriov_read(f->host, (struct berth_bdf){ 0, 9, 0, 0 }, &s, &f->err),
+	assert_int_equal(berth_sriov_read(f->on.host, plain, &s, &f->on.err), BERTH_ABSENT);
+	assert_string_equal(f->on.err.text, "0000:02:00.0 has no SR-IOV capability");
+	berth_err_clear(&f->on.err);
+	assert_int_equal(berth_sriov_read(f->on.host, (struct berth_bdf){ 0, 9, 0, 0 }, &s,
+					  &f->on.err),
 			 -ENODEV);
 	assert_int_equal(set(f, 1), 0);
-	assert_int_equal(berth_sriov_read(f->host, (struct berth_bdf){ 0, 1, 0x10, 0 }, &s,
-					  &f->err),
+	assert_int_equal(berth_sriov_read(f->on.host, (struct berth_bdf){ 0, 1, 0x10, 0 }, &s,
+					  &f->on.err),
 			 BERTH_ABSENT);
-	assert_string_equal(f->err.text,
+	assert_string_equal(f->on.err.text,
 			    "0000:01:10.0 is a virtual function; name its physical function");
 }
 
@@ -139,15 +123,15 @@ static void new_vfs_are_not_offered_to_host_drivers(void **state)
 	assert_int_equal(facts(f).num, 3);
 	assert_false(facts(f).autoprobe);
 	for (unsigned int i = 0; i < 3; i++) {
-		assert_int_equal(berth_sriov_vf(f->host, pf, i, &vf), 0);
+		assert_int_equal(berth_sriov_vf(f->on.host, pf, i, &vf), 0);
 		assert_string_equal(BERTH_BDF_STR(vf), fns[2 + i].bdf);
-		assert_string_equal(fake_host_driver(f->fake, fns[2 + i].bdf), "");
-		assert_int_equal(berth_sriov_pf_of(f->host, vf, &owner, &index), 0);
+		assert_string_equal(fake_host_driver(f->on.fake, fns[2 + i].bdf), "");
+		assert_int_equal(berth_sriov_pf_of(f->on.host, vf, &owner, &index), 0);
 		assert_true(berth_bdf_eq(owner, pf));
 		assert_int_equal(index, i);
 	}
-	assert_int_equal(berth_sriov_vf(f->host, pf, 3, &vf), BERTH_ABSENT);
-	assert_int_equal(berth_sriov_pf_of(f->host, pf, &owner, &index), BERTH_ABSENT);
+	assert_int_equal(berth_sriov_vf(f->on.host, pf, 3, &vf), BERTH_ABSENT);
+	assert_int_equal(berth_sriov_pf_of(f->on.host, pf, &owner, &index), BERTH_ABSENT);
 }
 
 static void another_count_goes_through_none(void **state)
@@ -156,9 +140,9 @@ static void another_count_goes_through_none(void **state)
 
 	assert_int_equal(set(f, 3), 0);
 	/* autoprobe, 0, 2: three writes; the fake kernel refuses 3 → 2 as the real one does */
-	f->fake->writes = 0;
+	f->on.fake->writes = 0;
 	assert_int_equal(set(f, 2), 0);
-	assert_int_equal(f->fake->writes, 3);
+	assert_int_equal(f->on.fake->writes, 3);
 	assert_int_equal(facts(f).num, 2);
 	assert_int_equal(f->asked, 3);
 	assert_int_equal(set(f, 0), 0);
@@ -170,10 +154,10 @@ static void the_same_count_touches_nothing(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(set(f, 2), 0);
-	f->fake->writes = 0;
+	f->on.fake->writes = 0;
 	f->held = "0000:01:10.0";
 	assert_int_equal(set(f, 2), 0);
-	assert_int_equal(f->fake->writes, 0);
+	assert_int_equal(f->on.fake->writes, 0);
 	assert_int_equal(f->asked, 0);
 }
 
@@ -182,11 +166,11 @@ static void a_held_vf_stops_it_before_anything_is_written(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(set(f, 3), 0);
-	f->fake->writes = 0;
+	f->on.fake->writes = 0;
 	f->held = "0000:01:10.2";
 	assert_int_equal(set(f, 0), BERTH_REFUSED);
-	assert_string_equal(f->err.text, "VF 1 of 0000:01:00.0: 0000:01:10.2 is owned by db1");
-	assert_int_equal(f->fake->writes, 0);
+	assert_string_equal(f->on.err.text, "VF 1 of 0000:01:00.0: 0000:01:10.2 is owned by db1");
+	assert_int_equal(f->on.fake->writes, 0);
 	assert_int_equal(facts(f).num, 3);
 }
 
@@ -195,17 +179,17 @@ static void refuses_more_than_the_device_allows(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(set(f, 4), -ERANGE);
-	assert_non_null(strstr(f->err.text, "4 virtual functions wanted, 3 is the most"));
-	assert_int_equal(f->fake->writes, 0);
+	assert_non_null(strstr(f->on.err.text, "4 virtual functions wanted, 3 is the most"));
+	assert_int_equal(f->on.fake->writes, 0);
 }
 
 static void refuses_a_pf_without_a_driver(void **state)
 {
 	struct fixture *f = *state;
 
-	fake_host_bind(f->fake, PF, "");
+	fake_host_bind(f->on.fake, PF, "");
 	assert_int_equal(set(f, 1), -ENODEV);
-	assert_non_null(strstr(f->err.text, "has no driver"));
+	assert_non_null(strstr(f->on.err.text, "has no driver"));
 }
 
 /* Whatever write goes wrong, count and autoprobe are as before; only what the fault itself did remains. */
@@ -223,10 +207,10 @@ static void a_failed_write_is_undone(void **state)
 	};
 
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
-		f->fake->writes = 0;
-		f->fake->fault = (struct fake_fault){ rows[i].kind, rows[i].at };
+		f->on.fake->writes = 0;
+		f->on.fake->fault = (struct fake_fault){ rows[i].kind, rows[i].at };
 		assert_int_equal(set(f, 2), rows[i].want);
-		f->fake->fault.kind = FAKE_FAULT_NONE;
+		f->on.fake->fault.kind = FAKE_FAULT_NONE;
 		assert_int_equal(facts(f).num, 0);
 		assert_true(facts(f).autoprobe);
 	}
@@ -237,9 +221,10 @@ static void the_old_count_comes_back_when_the_new_one_fails(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(set(f, 1), 0);
-	assert_int_equal(berth_sriov_autoprobe(f->host, pf, true, NULL), 0);
-	f->fake->writes = 0;
-	f->fake->fault = (struct fake_fault){ FAKE_FAULT_EIO, 3 }; /* autoprobe, 0, the new one */
+	assert_int_equal(berth_sriov_autoprobe(f->on.host, pf, true, NULL), 0);
+	f->on.fake->writes = 0;
+	f->on.fake->fault =
+		(struct fake_fault){ FAKE_FAULT_EIO, 3 }; /* autoprobe, 0, the new one */
 	assert_int_equal(set(f, 3), -EIO);
 	assert_int_equal(facts(f).num, 1);
 	assert_true(facts(f).autoprobe);
@@ -249,9 +234,9 @@ static void missing_vfs_are_waited_for_and_counted(void **state)
 {
 	struct fixture *f = *state;
 
-	f->fake->fault = (struct fake_fault){ FAKE_FAULT_LIE, 2 };
+	f->on.fake->fault = (struct fake_fault){ FAKE_FAULT_LIE, 2 };
 	assert_int_equal(set(f, 2), -ETIMEDOUT);
-	assert_string_equal(f->err.text,
+	assert_string_equal(f->on.err.text,
 			    "0000:01:00.0: only 0 of 2 virtual functions appeared within 0 ms");
 }
 
@@ -284,7 +269,7 @@ static void expects_vfs_where_the_specification_says(void **state)
 	}
 }
 
-#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, fake_fixture_tear_down)
 
 int main(void)
 {

@@ -26,7 +26,7 @@
 #include "manager/wait.h"
 #include "policy/ledger.h"
 #include "policy/queue.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/fake_fixture.h"
 
 #define NIC "0000:01:00.0"
 #define GPU "0000:02:00.0"
@@ -50,21 +50,16 @@ static const struct fake_fn fns[] = {
 };
 
 struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-	struct berth_err err;
+	struct fake_fixture on;
 	int stop[2]; /* a pipe: written to, the waiting process gives up */
 };
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = fake_fixture_new(sizeof(*f), fns, BERTH_ARRAY_SIZE(fns));
 
-	assert_non_null(f);
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	fake_host_file(f->fake, "proc/interrupts",
+	fake_host_file(f->on.fake, "proc/interrupts",
 		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
 	assert_int_equal(pipe(f->stop), 0);
 	*state = f;
 	return 0;
@@ -76,10 +71,7 @@ static int tear_down(void **state)
 
 	close(f->stop[0]);
 	close(f->stop[1]);
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
+	return fake_fixture_tear_down(state);
 }
 
 static void fake_process(struct fixture *f, pid_t pid)
@@ -87,7 +79,7 @@ static void fake_process(struct fixture *f, pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "proc/%d/stat", (int)pid);
-	fake_host_file(f->fake, path,
+	fake_host_file(f->on.fake, path,
 		       "%d (berth) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", (int)pid);
 }
 
@@ -97,18 +89,19 @@ static int assign(struct fixture *f, const char *vm, const char *dev, struct ber
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 
-	berth_err_clear(&f->err);
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, &f->err), 0);
-	return berth_manager_assign_how(m, vm, &dev, 1, &how, NULL, &f->err);
+	berth_err_clear(&f->on.err);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_CHANGE, NULL, &f->on.err),
+			 0);
+	return berth_manager_assign_how(m, vm, &dev, 1, &how, NULL, &f->on.err);
 }
 
 static void release(struct fixture *f, const char *vm)
 {
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
 	assert_int_equal(berth_manager_release(m, vm, NULL, 0, (struct berth_release_how){ 0 },
-					       NULL, &f->err),
+					       NULL, &f->on.err),
 			 0);
 }
 
@@ -118,7 +111,7 @@ static size_t waiting(struct fixture *f)
 	struct berth_queue q;
 	size_t nr;
 
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, NULL), 0);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_READ, NULL, NULL), 0);
 	assert_int_equal(berth_wait_queue(m, &q, NULL), 0);
 	nr = q.nr;
 	berth_queue_free(&q);
@@ -131,7 +124,7 @@ static bool owns(struct fixture *f, const char *vm)
 	struct berth_status s;
 	bool yes = false;
 
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, NULL), 0);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_READ, NULL, NULL), 0);
 	assert_int_equal(berth_status_read(m, &s, NULL), 0);
 	for (size_t i = 0; i < s.nr; i++)
 		yes |= s.rows[i].vm && strcmp(s.rows[i].vm, vm) == 0;
@@ -163,7 +156,7 @@ static pid_t start(struct fixture *f, const char *vm, int priority, int64_t wait
 		int r;
 
 		fake_process(f, getpid());
-		r = berth_wait_assign(f->host, vm, &dev, 1, &how, &report, NULL);
+		r = berth_wait_assign(f->on.host, vm, &dev, 1, &how, &report, NULL);
 		_exit(r == 0		 ? GOT_IT :
 		      r == BERTH_REFUSED ? REFUSED :
 		      r == -EINTR	 ? INTERRUPTED :
@@ -297,11 +290,11 @@ static void a_dead_one_is_dropped(void **state)
 	until_waiting(f, 1);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(end_of(pid), -SIGKILL);
-	snprintf(path, sizeof(path), "%s/proc/%d/stat", f->fake->root, (int)pid);
+	snprintf(path, sizeof(path), "%s/proc/%d/stat", f->on.fake->root, (int)pid);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(waiting(f), 0); /* nobody is kept out by it */
 	release(f, "t1");
-	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL), 0);
+	assert_int_equal(berth_ledger_open(&ledger, f->on.host->state, BERTH_LEDGER_READ, NULL), 0);
 	assert_int_equal(berth_queue_read(ledger, &q, NULL), 0);
 	assert_int_equal(q.nr, 0); /* and the verb has taken it out */
 	berth_ledger_close(ledger);
@@ -318,7 +311,7 @@ static void who_comes_later_does_not_overtake(void **state)
 	struct berth_queue_entry e = { .vm = vm,
 				       .priority = 5,
 				       .request = request,
-				       .boot_id = f->host->boot_id,
+				       .boot_id = f->on.host->boot_id,
 				       .pid = getpid(),
 				       .pid_start = 4711 };
 	char *key;
@@ -326,7 +319,8 @@ static void who_comes_later_does_not_overtake(void **state)
 
 	fake_process(f, getpid());
 	assert_int_equal(assign(f, "t1", NIC, plain), 0);
-	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_WRITE, NULL), 0);
+	assert_int_equal(berth_ledger_open(&ledger, f->on.host->state, BERTH_LEDGER_WRITE, NULL),
+			 0);
 	assert_int_equal(berth_ledger_find(ledger, &(struct berth_ledger_query){ 0 }, &live, NULL),
 			 0);
 	key = strdup(live.items[0].group);
@@ -339,7 +333,7 @@ static void who_comes_later_does_not_overtake(void **state)
 	release(f, "t1");
 
 	assert_int_equal(assign(f, "t3", NIC, plain), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "QUEUED: " NIC " (group 13) is waited for by t2"));
+	assert_non_null(strstr(f->on.err.text, "QUEUED: " NIC " (group 13) is waited for by t2"));
 	assert_int_equal(assign(f, "t3", NIC, (struct berth_assign_how){ .priority = 5 }),
 			 BERTH_REFUSED);
 	assert_int_equal(assign(f, "t3", GPU, plain), 0); /* nobody waits for that one */
@@ -358,8 +352,8 @@ static int taint(struct fixture *f, enum berth_taint_effect effect)
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	const struct berth_taint_how how = { .taint = "hw-fault", .effect = effect };
 
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
-	return berth_manager_taint(m, NIC, &how, NULL, &f->err);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
+	return berth_manager_taint(m, NIC, &how, NULL, &f->on.err);
 }
 
 static int untaint(struct fixture *f, const char *name)
@@ -367,9 +361,9 @@ static int untaint(struct fixture *f, const char *name)
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	const struct berth_taint_how how = { 0 };
 
-	berth_err_clear(&f->err);
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
-	return berth_manager_untaint(m, name, &how, NULL, &f->err);
+	berth_err_clear(&f->on.err);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_CHANGE, NULL, NULL), 0);
+	return berth_manager_untaint(m, name, &how, NULL, &f->on.err);
 }
 
 static size_t obstacles(struct fixture *f, const char *code)
@@ -380,7 +374,7 @@ static size_t obstacles(struct fixture *f, const char *code)
 	size_t nr = 0;
 
 	assert_int_equal(berth_bdf_parse(NIC, &at), 0);
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, NULL), 0);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_READ, NULL, NULL), 0);
 	assert_int_equal(berth_manager_obstacles(m, at, &list, NULL), 0);
 	for (size_t i = 0; i < list.nr; i++)
 		nr += strcmp(list.items[i].code, code) == 0;
@@ -398,8 +392,8 @@ static void a_tainted_device_is_given_to_nobody_new(void **state)
 	release(f, "t1");
 	assert_int_equal(obstacles(f, "TAINTED"), 1);
 	assert_int_equal(assign(f, "t1", NIC, plain), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "TAINTED"));
-	assert_non_null(strstr(f->err.text, "hw-fault"));
+	assert_non_null(strstr(f->on.err.text, "TAINTED"));
+	assert_non_null(strstr(f->on.err.text, "hw-fault"));
 	assert_int_equal(end_of(start(f, "t2", 0, 0)), REFUSED); /* and is not waited for */
 	assert_int_equal(untaint(f, NIC), 0);
 	assert_int_equal(obstacles(f, "TAINTED"), 0);

@@ -21,7 +21,7 @@ static size_t find_asked(const struct berth_view *view, const struct berth_assig
 		const struct berth_device *dev =
 			berth_owner_find_member(view->inv, &a->members[i], &same);
 
-		if (!dev)
+		if (!dev || !same)
 			continue;
 		if (*ret_group == BERTH_WORLD_NONE)
 			*ret_group = view->world->group_of[berth_view_number(view, dev)];
