@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "base/quiet.h"
 #include "manager/context.h"
 #include "manager/owner.h"
 #include "manager/process.h"
@@ -41,7 +42,7 @@ static void sleep_ms(unsigned int ms)
 
 static void path_of(const struct berth_host *host, int64_t id, char path[static PATH_MAX])
 {
-	snprintf(path, PATH_MAX, "%s/busy/%" PRId64, host->state, id);
+	snprintf(path, PATH_MAX, "%s/" BERTH_QUIET_DIR "/%" PRId64, host->state, id);
 }
 
 /* Return: the descriptor; -errno. */
@@ -50,7 +51,7 @@ static int open_mark(const struct berth_host *host, int64_t id)
 	char path[PATH_MAX];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/busy", host->state);
+	snprintf(path, sizeof(path), "%s/" BERTH_QUIET_DIR, host->state);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	path_of(host, id, path);

@@ -111,6 +111,17 @@ static void read_resources(struct berth_device *dev, const struct berth_host *ho
 	}
 }
 
+/* As far as they are there by now. */
+static unsigned int count_vfs(const struct berth_device *dev, const struct berth_host *host,
+			      const char *bdf)
+{
+	unsigned int nr = 0;
+
+	while (nr < dev->vfs_total && berth_sysfs_exists(host, DEVICES "/%s/virtfn%u", bdf, nr))
+		nr++;
+	return nr;
+}
+
 static int read_sriov(struct berth_device *dev, const struct berth_host *host, const char *bdf,
 		      struct berth_err *err)
 {
@@ -122,10 +133,10 @@ static int read_sriov(struct berth_device *dev, const struct berth_host *host, c
 	if (r < 0)
 		return unreadable(r, "sriov_totalvfs", err);
 	dev->vfs_total = (unsigned int)value;
-	r = berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_numvfs", bdf);
+	r = dev->quiet ? 0 : berth_sysfs_read_u64(host, &value, DEVICES "/%s/sriov_numvfs", bdf);
 	if (r < 0)
 		return unreadable(r, "sriov_numvfs", err);
-	dev->vfs_now = (unsigned int)value;
+	dev->vfs_now = dev->quiet ? count_vfs(dev, host, bdf) : (unsigned int)value;
 	/* Hexadecimal without "0x". */
 	if (berth_sysfs_read(host, text, sizeof(text), DEVICES "/%s/sriov_vf_device", bdf) > 0)
 		dev->vf_device_id = (uint16_t)strtoul(text, NULL, 16);
@@ -144,8 +155,9 @@ static int read_relations(struct berth_device *dev, const struct berth_host *hos
 	dev->iommu_group = r >= 0 ? r : -1;
 	if (r < 0 && r != -EINVAL && unreadable(r, "iommu_group", err))
 		return r;
-	r = berth_sysfs_read(host, dev->driver_override, sizeof(dev->driver_override),
-			     DEVICES "/%s/driver_override", bdf);
+	r = dev->quiet ? 0 :
+			 berth_sysfs_read(host, dev->driver_override, sizeof(dev->driver_override),
+					  DEVICES "/%s/driver_override", bdf);
 	if (unreadable(r, "driver_override", err))
 		return r;
 	if (strcmp(dev->driver_override, "(null)") == 0)
@@ -194,10 +206,11 @@ static int read_config(struct berth_device *dev, struct berth_function_reader *r
 		       struct berth_err *err)
 {
 	uint8_t config[BERTH_CONFIG_PCIE];
-	size_t len;
-	int r;
+	size_t len = 0;
+	int r = 0;
 
-	r = berth_pcilib_config(rd->lib, dev->bdf, config, sizeof(config), &len, err);
+	if (!dev->quiet)
+		r = berth_pcilib_config(rd->lib, dev->bdf, config, sizeof(config), &len, err);
 	if (r < 0)
 		return r;
 	berth_caps_parse(&dev->caps, config, len);
@@ -261,6 +274,7 @@ int berth_function_read(struct berth_device *dev, struct berth_function_reader *
 	int r;
 
 	dev->bdf = at;
+	dev->quiet = berth_quiet_has(&rd->quiet, at);
 	r = read_uevent(dev, rd->host, bdf, err);
 	if (r == 0)
 		r = place(dev, rd, bdf, err);

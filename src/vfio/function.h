@@ -6,6 +6,7 @@
 #define BERTH_VFIO_FUNCTION_H
 
 #include "base/bdf.h"
+#include "base/quiet.h"
 
 struct berth_device;
 struct berth_err;
@@ -15,6 +16,7 @@ struct berth_pcilib;
 struct berth_function_reader {
 	const struct berth_host *host; /* borrowed */
 	struct berth_pcilib *lib;      /* borrowed */
+	struct berth_quiet quiet;      /* whom not to ask what may hang */
 	/* Nearly all functions hang on one host bridge: its name is read once. Start with "". */
 	char last_bridge[192];
 	char last_bridge_name[96];

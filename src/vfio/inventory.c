@@ -242,6 +242,7 @@ int berth_inventory_read(struct berth_inventory **ret, const struct berth_host *
 
 	if (!inv)
 		return berth_err_set(err, -ENOMEM, "out of memory");
+	berth_quiet_read(&rd.quiet, host);
 	r = berth_sysfs_list(host, &names, NULL, DEVICES);
 	if (berth_sysfs_is_absent(r)) {
 		*ret = BERTH_TAKE_PTR(inv);

@@ -54,8 +54,9 @@ struct berth_device {
 	bool has_parent; /* behind a bridge (or a VMD endpoint) */
 	struct berth_bdf parent;
 	bool is_vf;
-	struct berth_bdf pf;		 /* is_vf only */
-	int vf_index;			 /* is_vf only */
+	struct berth_bdf pf; /* is_vf only */
+	int vf_index;	     /* is_vf only */
+	bool quiet; /* the kernel is at work on it (base/quiet.h): configuration and override were not asked for */
 	unsigned int vfs_total, vfs_now; /* of a PF with SR-IOV, else 0 */
 	uint16_t vf_device_id;		 /* of a PF's VFs, 0 unknown */
 	enum berth_tri vfs_autoprobe;	 /* sriov_drivers_autoprobe, for a PF */

@@ -72,6 +72,6 @@ void berth_serials_read(struct berth_serials *ret, const struct berth_host *host
 	/* vfio-pci may have been given it since; a host driver that knows better has said so already */
 	if (!*ret->mac && !*ret->nvme)
 		berth_kept_get(host, dev->bdf, ret);
-	if (vpd && !dev->caps.has_serial)
+	if (vpd && !dev->quiet && !dev->caps.has_serial)
 		(void)berth_vpd_read_serial(host, dev->bdf, ret->vpd);
 }
