@@ -2,6 +2,8 @@
 #include "tests/cmocka_all.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include "base/host.h"
 #include "manager/assign.h"
 #include "manager/manager.h"
+#include "manager/release.h"
 #include "manager/report.h"
 #include "manager/sriov_show.h"
 #include "manager/sriov_verb.h"
@@ -395,6 +398,138 @@ static void shows_pfs_with_their_vfs_and_owners(void **state)
 
 #define with_host(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
+/* --- a driver that does not answer --- */
+
+#define NUMVFS "bus/pci/devices/" PF "/sriov_numvfs"
+
+/* `berth sriov set PF 3` in a process of its own; its driver hangs, and it waits for @hang_ms. */
+static pid_t start_hanging_set(struct fixture *f, unsigned int hang_ms)
+{
+	char fifo[200];
+	pid_t pid;
+
+	f->fake->fault = (struct fake_fault){ FAKE_FAULT_HANG, 2 };
+	f->fake->hang_ms = hang_ms;
+	f->fake->writes = 0;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int r = set(f, 3);
+
+		_exit(r == 0 ? 0 : r == -ETIMEDOUT && f->fake->writes == 2 ? 7 : 8);
+	}
+	f->fake->fault = (struct fake_fault){ 0 };
+	snprintf(fifo, sizeof(fifo), "%s/sys/hangs/" NUMVFS, f->fake->root);
+	for (int i = 0; i < 500 && access(fifo, F_OK) < 0; i++)
+		usleep(10000);
+	usleep(200000); /* past the moment from which the verb lets others in */
+	return pid;
+}
+
+static int end_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int release(struct fixture *f, const char *dev)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	struct berth_release_how how = { 0 };
+
+	if (berth_manager_open(&m, f->host, BERTH_MANAGER_CHANGE, NULL, &f->err) != 0)
+		return -1;
+	return berth_manager_release(m, NULL, &dev, 1, how, NULL, &f->err);
+}
+
+static void expect_others_go_on(struct fixture *f)
+{
+	berth_err_clear(&f->err);
+	if (assign(f, EDU, "t2") != 0)
+		fail_msg("assign: %s", f->err.text);
+	assert_int_equal(release(f, EDU), 0);
+}
+
+static void expect_pf_refused(struct fixture *f, const char *words)
+{
+	berth_err_clear(&f->err);
+	assert_int_equal(assign(f, PF, "t3"), BERTH_REFUSED);
+	if (!strstr(f->err.text, "BUSY") || !strstr(f->err.text, words))
+		fail_msg("'%s' is not in: %s", words, f->err.text);
+	assert_int_equal(set(f, 1), BERTH_REFUSED);
+	if (!strstr(f->err.text, words))
+		fail_msg("'%s' is not in: %s", words, f->err.text);
+}
+
+static void while_a_driver_makes_vfs_other_devices_are_free_to_all(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	write_policy(f);
+	pid = start_hanging_set(f, 20000);
+	expect_others_go_on(f);
+	expect_pf_refused(f, "another berth is at work on it");
+	/* Nobody has taken its verb for a dead one: it goes on where it was. */
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	fake_host_return(f->fake, NUMVFS, "3");
+	assert_int_equal(end_of(pid), 0);
+	assert_int_equal(facts(f).num, 3);
+	assert_true(facts(f).autoprobe);
+	assert_string_equal(fake_host_driver(f->fake, VF0), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, VF2), "igbvf");
+}
+
+static void after_the_deadline_only_the_pf_is_stuck(void **state)
+{
+	struct fixture *f = *state;
+
+	write_policy(f);
+	assert_int_equal(end_of(start_hanging_set(f, 400)), 7);
+	sleep(3);
+	expect_others_go_on(f);
+	expect_pf_refused(f, "stuck since");
+	expect_pf_refused(f, "sriov_numvfs");
+	/* Nothing was taken back behind the kernel's back. */
+	assert_false(facts(f).autoprobe);
+}
+
+static void when_the_driver_has_answered_the_next_verb_finishes(void **state)
+{
+	struct fixture *f = *state;
+
+	write_policy(f);
+	assert_int_equal(end_of(start_hanging_set(f, 400)), 7);
+	fake_host_return(f->fake, NUMVFS, "3");
+	expect_others_go_on(f);
+	assert_int_equal(facts(f).num, 3);
+	assert_true(facts(f).autoprobe);
+	assert_string_equal(fake_host_driver(f->fake, VF1), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->fake, VF2), "igbvf");
+	assert_int_equal(set(f, 0), 0);
+}
+
+static void a_killed_verbs_write_is_not_done_twice_at_once(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	write_policy(f);
+	pid = start_hanging_set(f, 20000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(end_of(pid), -SIGKILL);
+	sleep(3);
+	f->fake->writes = 0;
+	assert_int_equal(run(f, BERTH_MANAGER_CHANGE, PF, 2), BERTH_REFUSED);
+	assert_true(reported(f, "virtual functions of " PF ": stuck since"));
+	assert_int_equal(f->fake->writes, 0);
+	fake_host_return(f->fake, NUMVFS, "3");
+	expect_others_go_on(f);
+	assert_int_equal(facts(f).num, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +548,10 @@ int main(void)
 		with_host(the_wishes_of_policy_are_done_where_their_device_is),
 		with_host(a_wish_that_cannot_be_met_names_its_place),
 		with_host(shows_pfs_with_their_vfs_and_owners),
+		with_host(while_a_driver_makes_vfs_other_devices_are_free_to_all),
+		with_host(after_the_deadline_only_the_pf_is_stuck),
+		with_host(when_the_driver_has_answered_the_next_verb_finishes),
+		with_host(a_killed_verbs_write_is_not_done_twice_at_once),
 	};
 
 	return cmocka_run_group_tests_name("manager/sriov_verb", tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include "manager/retake.h"
 #include "manager/safety.h"
 #include "manager/sriov_verb.h"
+#include "manager/sriov_work.h"
 #include "manager/steps.h"
 #include "manager/take.h"
 #include "policy/journal.h"
@@ -268,21 +269,35 @@ static bool recover_one(struct berth_manager *m, const struct berth_assignment *
 	return changed;
 }
 
+/* Return: true, it was dealt with; false, somebody else is at it. */
+static bool recover_vfs(struct berth_manager *m, const struct berth_intent *step,
+			struct berth_report *report)
+{
+	struct berth_err why = BERTH_ERR_INIT;
+	struct berth_busy_look look;
+	char words[BERTH_BUSY_WORDS];
+
+	if (berth_sriov_work_look(m, step, &look) && !berth_busy_ends_soon(&look)) {
+		if (look.stuck)
+			berth_report_add(report, "virtual functions of %s: %s", step->bdf,
+					 berth_busy_words(&look, words));
+		return false;
+	}
+	if (look_again(m, &why) < 0 || berth_manager_sriov_recover(m, step, report, &why))
+		berth_report_add(report, "%s", why.text);
+	return true;
+}
+
 /* VF counts under way. They are no part of an assignment: the device stays with the host. */
 static int recover_sriov(struct berth_manager *m, struct berth_report *report, bool *changed,
 			 struct berth_err *err)
 {
-	struct berth_intent_list open = { 0 };
-	int r = berth_journal_find(m->ledger, -1, BERTH_STEP_OPEN, &open, err);
+	struct berth_intent_list open;
+	int r = berth_sriov_work_find(m, &open, err);
 
 	for (size_t i = 0; r == 0 && i < open.nr; i++) {
-		struct berth_err why = BERTH_ERR_INIT;
-
-		if (strcmp(open.items[i].op, BERTH_SRIOV_OP))
-			continue;
-		*changed = true;
-		if (berth_manager_sriov_recover(m, &open.items[i], report, &why))
-			berth_report_add(report, "%s", why.text);
+		if (strcmp(open.items[i].op, BERTH_SRIOV_OP) == 0)
+			*changed |= recover_vfs(m, &open.items[i], report);
 	}
 	berth_intent_list_free(&open);
 	return r;

@@ -10,8 +10,10 @@
 #include "base/host.h"
 #include "base/sysfs.h"
 #include "iommu/group.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/process.h"
+#include "manager/sriov_work.h"
 #include "manager/unit.h"
 #include "vfio/bind.h"
 #include "vfio/inuse.h"
@@ -54,6 +56,8 @@ const char *berth_safety_name(enum berth_safety_code code)
 		return "PF";
 	case BERTH_SAFETY_NO_RESET:
 		return "NO_RESET";
+	case BERTH_SAFETY_BUSY:
+		return "BUSY";
 	}
 	return "?";
 }
@@ -250,6 +254,18 @@ static void check_pf(const struct berth_manager *m, const struct berth_device *d
 		      BERTH_BDF_STR(dev->bdf), BERTH_BDF_STR(pf->bdf), pf->driver);
 }
 
+/* While the number of VFs is being changed neither the PF nor a VF of it is anybody's. */
+static void check_work(struct berth_manager *m, const struct berth_device *dev, struct findings *f)
+{
+	struct berth_busy_look look;
+	char words[BERTH_BUSY_WORDS];
+
+	if (berth_sriov_work_on(m, dev, &look))
+		found(f, BERTH_SAFETY_BUSY, dev->bdf, "%s: the virtual functions of %s: %s",
+		      BERTH_BDF_STR(dev->bdf), BERTH_BDF_STR(dev->is_vf ? dev->pf : dev->bdf),
+		      berth_busy_words(&look, words));
+}
+
 static bool in_unit(const struct berth_unit *unit, const struct berth_device *dev)
 {
 	for (size_t i = 0; i < unit->nr; i++) {
@@ -318,6 +334,7 @@ int berth_safety_check(struct berth_manager *m, const struct berth_unit *unit,
 		check_siblings(unit, &f);
 	}
 	for (size_t i = 0; r == 0 && i < unit->nr; i++) {
+		check_work(m, unit->members[i].dev, &f);
 		if (unit->members[i].asked || scope == BERTH_SAFETY_GROUP)
 			check_use(m, &unit->members[i], &f);
 	}

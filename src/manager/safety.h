@@ -32,6 +32,7 @@ enum berth_safety_code {
 	BERTH_SAFETY_EXTERNAL,	/* "EXTERNAL": on vfio-pci and in use by somebody who is not us */
 	BERTH_SAFETY_PF,	/* "PF": a VF whose PF is itself given away */
 	BERTH_SAFETY_NO_RESET,	/* "NO_RESET": nothing would clear it between two users */
+	BERTH_SAFETY_BUSY, /* "BUSY": the number of VFs of it, or of its PF, is being changed */
 };
 
 const char *berth_safety_name(enum berth_safety_code code);

@@ -13,12 +13,14 @@
 #include "base/log.h"
 #include "base/sysfs.h"
 #include "manager/appear.h"
+#include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/facts.h"
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/report.h"
 #include "manager/resolve.h"
+#include "manager/sriov_work.h"
 #include "policy/journal.h"
 #include "policy/ledger.h"
 #include "policy/lookup.h"
@@ -52,6 +54,18 @@ static int refuse_owned(struct run *run, const struct berth_device *dev, struct 
 			     BERTH_BDF_STR(dev->bdf),
 			     owner->kind == BERTH_OWNED_BY_BIND ? "'berth bind'" : owner->vm,
 			     berth_owned_state_name(owner->state), BERTH_BDF_STR(dev->bdf));
+}
+
+/* Another berth is changing the count, or its driver hangs in that. */
+static int refuse_busy(struct run *run, struct berth_err *err)
+{
+	struct berth_busy_look look;
+	char words[BERTH_BUSY_WORDS];
+
+	if (!berth_sriov_work_on(run->m, run->pf, &look))
+		return 0;
+	return berth_err_set(err, BERTH_REFUSED, "%s: its virtual functions: %s",
+			     BERTH_BDF_STR(run->pf->bdf), berth_busy_words(&look, words));
 }
 
 static int need_facts(struct berth_manager *m, struct berth_err *err)
@@ -310,22 +324,36 @@ static int change(struct run *run, bool *ret_changed, struct berth_err *err)
 	return settle(run, err);
 }
 
+/* What came of it, unless the kernel is still at it. Return: @r, or -errno of the journal. */
+static int conclude(struct berth_manager *m, int64_t seq, bool changed, int r,
+		    const struct berth_err *why, struct berth_err *err)
+{
+	bool left = berth_sriov_work_is_left(m, seq);
+	int e = 0;
+
+	if (!left)
+		e = berth_journal_outcome(m->ledger, seq,
+					  changed ? BERTH_STEP_DONE : BERTH_STEP_FAILED,
+					  r ? why->text : NULL, r ? NULL : err);
+	berth_sriov_work_end(m, seq, !left && e == 0);
+	if (r)
+		return berth_err_set(err, r, "%s", why->text);
+	return e < 0 ? e : 0;
+}
+
 static int set_journalled(struct run *run, struct berth_err *err)
 {
 	struct berth_err why = BERTH_ERR_INIT;
-	bool changed;
+	bool changed = false;
 	int64_t seq;
-	int e, r = write_intent(run, &seq, err);
+	int r = write_intent(run, &seq, err);
 
 	if (r)
 		return r;
-	r = change(run, &changed, &why);
-	e = berth_journal_outcome(run->m->ledger, seq,
-				  changed ? BERTH_STEP_DONE : BERTH_STEP_FAILED,
-				  r ? why.text : NULL, r ? NULL : err);
-	if (r)
-		return berth_err_set(err, r, "%s", why.text);
-	return e < 0 ? e : 0;
+	r = berth_sriov_work_begin(run->m, seq, BERTH_BDF_STR(run->before.at), &why);
+	if (r == 0)
+		r = change(run, &changed, &why);
+	return conclude(run->m, seq, changed, r, &why, err);
 }
 
 /* Before the journal is written and for a dry run; berth_sriov_set() asks again. */
@@ -367,6 +395,9 @@ static int prepare(struct run *run, const char *name, struct berth_err *err)
 	if (r)
 		return r;
 	run->pf = devs[0];
+	r = refuse_busy(run, err);
+	if (r)
+		return r;
 	r = berth_sriov_read(run->m->host, run->pf->bdf, &run->before, err);
 	if (r == 0 && run->num > run->before.total)
 		r = berth_err_set(err, -ERANGE, "%s allows %u virtual functions, %u are too many",
@@ -457,37 +488,60 @@ int berth_manager_sriov_apply(struct berth_manager *m, const char *pf, bool dry_
 
 /* --- after a crash --- */
 
+/* The step as it was meant. Return: 0; -EINVAL. */
+static int parse_step(const struct berth_intent *step, struct run *run, struct berth_bdf *ret_at,
+		      bool *ret_autoprobe, struct berth_err *err)
+{
+	unsigned int before, autoprobe;
+
+	if (!step->bdf || !step->arg || !step->undo || berth_bdf_parse(step->bdf, ret_at) < 0 ||
+	    sscanf(step->arg, "%u", &run->num) != 1 ||
+	    sscanf(step->undo, "vfs=%u autoprobe=%u", &before, &autoprobe) != 2)
+		return berth_err_set(err, -EINVAL, "journal row %lld cannot be understood",
+				     (long long)step->seq);
+	*ret_autoprobe = autoprobe;
+	return 0;
+}
+
+/* @run and its PF as they are now, with the mark that is ours: once more. */
+static int do_again(struct run *run, struct berth_bdf at, bool autoprobe, bool *ret_changed,
+		    struct berth_err *err)
+{
+	int r = berth_sriov_read(run->m->host, at, &run->before, err);
+
+	run->before.autoprobe = autoprobe;
+	if (r == 0)
+		r = look(run, err);
+	if (r == 0)
+		r = change(run, ret_changed, err);
+	run_done(run);
+	return r;
+}
+
 int berth_manager_sriov_recover(struct berth_manager *m, const struct berth_intent *step,
 				struct berth_report *report, struct berth_err *err)
 {
 	struct run run = { .m = m, .report = report, .fresh = true };
-	unsigned int before, autoprobe;
+	struct berth_err why = BERTH_ERR_INIT;
+	bool changed = false, autoprobe = false;
 	struct berth_bdf at;
-	bool changed = false;
-	int e, r;
+	int e, r = parse_step(step, &run, &at, &autoprobe, err);
 
-	if (!step->bdf || !step->arg || !step->undo || berth_bdf_parse(step->bdf, &at) < 0 ||
-	    sscanf(step->arg, "%u", &run.num) != 1 ||
-	    sscanf(step->undo, "vfs=%u autoprobe=%u", &before, &autoprobe) != 2)
-		return berth_err_set(err, -EINVAL, "journal row %lld cannot be understood",
-				     (long long)step->seq);
-	r = berth_sriov_read(m->host, at, &run.before, err);
-	run.before.autoprobe = autoprobe;
 	if (r == 0)
-		r = look(&run, err);
-	if (r == 0)
-		r = change(&run, &changed, err);
-	run_done(&run);
-	if (!changed && autoprobe && r != -ENODEV) {
+		r = berth_sriov_work_begin(m, step->seq, step->bdf, err);
+	if (r)
+		return r;
+	r = do_again(&run, at, autoprobe, &changed, &why);
+	if (!changed && autoprobe && r != -ENODEV && !berth_sriov_work_is_left(m, step->seq)) {
 		e = berth_sriov_autoprobe(m->host, at, true, NULL);
 		if (e < 0)
 			log_warn("%s: restoring sriov_drivers_autoprobe: %s", step->bdf,
 				 strerror(-e));
 	}
 	berth_report_add(report, "%s: %u virtual functions, interrupted before, %s", step->bdf,
-			 run.num, changed ? "finished" : "given up");
-	e = berth_journal_outcome(m->ledger, step->seq,
-				  changed ? BERTH_STEP_DONE : BERTH_STEP_FAILED,
-				  r && err ? err->text : NULL, r ? NULL : err);
-	return r ? r : e < 0 ? e : 0;
+			 run.num,
+			 changed				? "finished" :
+			 berth_sriov_work_is_left(m, step->seq) ? "begun again" :
+								  "given up");
+	return conclude(m, step->seq, changed, r, &why, err);
 }

@@ -15,9 +15,6 @@ struct berth_intent;
 struct berth_manager;
 struct berth_report;
 
-/* berth_intent.op of the step. */
-#define BERTH_SRIOV_OP "sriov-vfs"
-
 /**
  * berth_manager_sriov_set() - have @num VFs
  * @m: opened for change; for reading when @dry_run
@@ -28,8 +25,11 @@ struct berth_report;
  * A VF count that is right already is left alone, but VFs that policy wants on vfio-pci are brought there. A VF that
  * cannot be bound does not undo the others: they are finished, and the first such error is returned.
  *
+ * The driver may take its time, or for ever: meanwhile others may change other devices (manager/sriov_work.h). When it does
+ * not answer in time nothing is taken back; the verb after its answer finishes it.
+ *
  * Return: 0; BERTH_REFUSED the PF or a VF to be removed is owned, in use or needed by the host (named); BERTH_ABSENT no
- *         SR-IOV; -EINVAL a malformed BDF; -ENODEV no such device; -ERANGE more than the device allows; -errno.
+ *         SR-IOV; -EINVAL a malformed BDF; -ENODEV no such device; -ERANGE more than the device allows; -ETIMEDOUT no answer yet; -errno.
  */
 int berth_manager_sriov_set(struct berth_manager *m, const char *pf, unsigned int num, bool dry_run,
 			    struct berth_report *report, struct berth_err *err);

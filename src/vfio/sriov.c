@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/host.h"
@@ -213,6 +214,12 @@ static int ask_guard(const struct berth_host *host, const struct berth_sriov *pf
 	return 0;
 }
 
+/* Has the driver not answered? Then each further write would wait for it, too. */
+static bool is_left(const struct berth_host *host, int r)
+{
+	return r == -ETIMEDOUT && (!host->slow_write || host->slow_write->left);
+}
+
 /* The steps of berth_sriov_set() after all questions were asked; each failure undoes what went before. */
 static int change_count(const struct berth_host *host, const struct berth_sriov *pf,
 			unsigned int num, unsigned int deadline_ms, struct berth_err *err)
@@ -225,11 +232,15 @@ static int change_count(const struct berth_host *host, const struct berth_sriov 
 		return r;
 	if (pf->num > 0) {
 		r = write_count(host, name, 0, deadline_ms, err);
+		if (is_left(host, r))
+			return r;
 		if (r < 0)
 			goto undo_autoprobe;
 	}
 	if (num > 0) {
 		r = write_count(host, name, num, deadline_ms, err);
+		if (is_left(host, r))
+			return r;
 		if (r < 0)
 			goto undo_count;
 		r = await_vfs(host, pf->at, num, deadline_ms, err);

@@ -75,7 +75,8 @@ unsigned int berth_sriov_deadline_ms(unsigned int num);
  * Turns sriov_drivers_autoprobe off first, so that no host driver gets a new VF, and leaves it off: the caller gives
  * driver_override to those it keeps, then calls berth_sriov_autoprobe() with what berth_sriov_read() had said. Between
  * two counts that are not 0 the old VFs are removed first (the kernel wants it so). When it fails, the old count is
- * written again and autoprobe restored; the old VFs are then new ones without a driver.
+ * written again and autoprobe restored; the old VFs are then new ones without a driver. But nothing is taken back after a
+ * write that the driver has not answered: the kernel is still at it.
  *
  * Return: 0; BERTH_REFUSED by @guard; BERTH_ABSENT no SR-IOV; -ERANGE @num is more than the device or its driver
  *         allows; -ENODEV no such function; -ETIMEDOUT; -errno as the driver answered.
