@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,9 @@
 #include "tests/lib/fake_vfio.h"
 #include "tools/console.h"
 #include "tools/terminal.h"
+#include "tools/vm_lease.h"
 #include "tools/vm_loop.h"
+#include "tools/vm_request.h"
 #include "vfio/watch.h"
 #include "vmm/control.h"
 
@@ -471,42 +474,6 @@ static void log_that_breaks_is_not_asked_again(void **state)
 	close(sock[1]);
 }
 
-static void floods_stderr(int control, int console)
-{
-	(void)console;
-	for (int i = 0; i < 500; i++) {
-		/* the pipe is not blocking; what does not fit is lost */
-		if (write(STDERR_FILENO, "noise\n", 6) < 0)
-			usleep(1000);
-	}
-	start_up(control);
-	end(control, BERTH_ENDED_POWEROFF, "");
-}
-
-static void flood_of_diagnostics_is_cut(void **state)
-{
-	struct fixture *f = *state;
-	int saved = dup(STDERR_FILENO), out[2];
-	char buf[65536];
-	ssize_t n;
-	size_t lines = 0;
-
-	assert_int_equal(pipe2(out, O_NONBLOCK), 0);
-	dup2(out[1], STDERR_FILENO);
-	run_with(f, floods_stderr);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	n = read(out[0], buf, sizeof(buf) - 1);
-	assert_true(n > 0);
-	buf[n] = '\0';
-	for (char *c = buf; (c = strstr(c, "noise")); c++)
-		lines++;
-	assert_in_range(lines, 1, 40);
-	assert_non_null(strstr(buf, "more lines dropped"));
-	close(out[0]);
-	close(out[1]);
-}
-
 static int ask(const struct sockaddr_un *addr, const char *what)
 {
 	struct berth_err err = BERTH_ERR_INIT;
@@ -728,47 +695,155 @@ static void a_paused_vm_can_be_stopped(void **state)
 	assert_true(now_ms() - start < BERTH_VM_STOP_MS);
 }
 
-static void endings_have_their_words(void **state)
+/* --- its lease --- */
+
+/* The ledger: what is read the first time, and from then on. */
+struct two_leases {
+	struct berth_lease first, then;
+	int reads;
+};
+
+static int read_lease(void *arg, struct berth_lease *ret)
 {
-	static const struct {
-		struct berth_vm_ending end;
-		int want;
-		const char *words;
-	} rows[] = {
-		{ { .reaped = false }, -EIO, "does not die" },
-		{ { .reaped = true, .signalled = true, .status = SIGSYS },
-		  -EIO,
-		  "outside its list" },
-		{ { .reaped = true, .signalled = true, .status = SIGSEGV }, -EIO, "signal 11" },
-		{ { .reaped = true, .status = 1 }, -EIO, "said nothing" },
-		{ { .reaped = true,
-		    .signalled = true,
-		    .status = SIGKILL,
-		    .stop = BERTH_VM_STOP_ASKED },
-		  -EIO,
-		  "did not stop" },
-		{ { .reaped = true,
-		    .signalled = true,
-		    .status = SIGKILL,
-		    .stop = BERTH_VM_STOP_SILENT },
-		  -ETIMEDOUT,
-		  "in time" },
-		{ { .reaped = true,
-		    .said = true,
-		    .ended = { .type = BERTH_CONTROL_ENDED, .outcome = BERTH_ENDED_REBOOT },
-		    .stop = BERTH_VM_STOP_TIMEOUT },
-		  0,
-		  "" },
+	struct two_leases *l = arg;
+
+	*ret = l->reads++ ? l->then : l->first;
+	return 0;
+}
+
+static struct berth_lease ending_in(int64_t seconds, int64_t grace, enum berth_expiry on_expiry)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	return (struct berth_lease){
+		.start = now - 10000, .end = now + seconds, .grace = grace, .on_expiry = on_expiry
 	};
+}
 
-	(void)state;
-	for (size_t i = 0; i < BERTH_ARRAY_SIZE(rows); i++) {
-		struct berth_err err = BERTH_ERR_INIT;
+/* Run with such leases. What was logged is in @log. */
+static void run_leased(struct fixture *f, struct two_leases leases,
+		       void (*vmm)(int control, int console), char log[4096])
+{
+	struct berth_vm_lease lease = { .read = read_lease, .arg = &leases };
+	int saved = dup(STDERR_FILENO), out[2];
+	ssize_t n;
 
-		assert_int_equal(berth_vm_ending_judge(&rows[i].end, "t1", &err), rows[i].want);
-		if (!strstr(err.text, rows[i].words))
-			fail_msg("\"%s\" lacks \"%s\"", err.text, rows[i].words);
+	f->config.lease = &lease;
+	assert_int_equal(pipe2(out, O_NONBLOCK), 0);
+	dup2(out[1], STDERR_FILENO);
+	run_with(f, vmm);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = read(out[0], log, 4095);
+	log[n > 0 ? n : 0] = '\0';
+	close(out[0]);
+	close(out[1]);
+}
+
+/* Ends by itself after @ms; asked to stop before that, it stops, unless that is too early. */
+static void wait_for_stop(int control, int too_early_ms, int ms)
+{
+	struct pollfd p = { .fd = control, .events = POLLIN };
+	int64_t start;
+
+	start_up(control);
+	start = now_ms();
+	if (poll(&p, 1, ms) == 0)
+		end(control, BERTH_ENDED_POWEROFF, "");
+	expect(control, BERTH_CONTROL_STOP);
+	if (now_ms() - start < too_early_ms)
+		_exit(8);
+	end(control, BERTH_ENDED_STOPPED, "");
+}
+
+static void lives_a_while(int control, int console)
+{
+	(void)console;
+	wait_for_stop(control, 0, 500);
+}
+
+static void lives_longer(int control, int console)
+{
+	(void)console;
+	wait_for_stop(control, 0, 2500);
+}
+
+static void is_stopped_after_a_second(int control, int console)
+{
+	(void)console;
+	wait_for_stop(control, 900, 20000);
+}
+
+static void the_end_of_a_lease_is_told_and_the_vm_goes_on(void **state)
+{
+	static const enum berth_expiry actions[] = { BERTH_EXPIRY_NOTIFY, BERTH_EXPIRY_DETACH };
+	struct fixture *f = *state;
+	char log[4096];
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(actions); i++) {
+		struct berth_lease over = ending_in(-1, 0, actions[i]);
+
+		run_leased(f, (struct two_leases){ over, over, 0 }, lives_a_while, log);
+		assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+		assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), 0);
+		assert_non_null(strstr(log, "VM t1: the lease of its devices ended"));
+		assert_ptr_equal(strstr(strstr(log, "lease") + 1, "lease"), NULL); /* once */
+		berth_vm_loop_free(f->loop, "ok");
+		f->loop = NULL;
+		berth_console_done(&f->console);
+		berth_vm_process_done(&f->process);
 	}
+}
+
+static void a_lease_that_ends_soon_is_warned_of(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_lease soon = ending_in(100, 0, BERTH_EXPIRY_SHUTDOWN);
+	char log[4096];
+
+	run_leased(f, (struct two_leases){ soon, soon, 0 }, lives_a_while, log);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+	assert_non_null(strstr(log, "VM t1: the lease of its devices is until "));
+}
+
+static void with_shutdown_it_stops_the_vm(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_lease over = ending_in(1, 0, BERTH_EXPIRY_SHUTDOWN);
+	char log[4096];
+
+	run_leased(f, (struct two_leases){ over, over, 0 }, lives_longer, log);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_LEASE);
+	assert_true(f->end.said);
+	assert_int_equal(f->end.ended.outcome, BERTH_ENDED_STOPPED);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -ETIMEDOUT);
+	assert_non_null(strstr(f->err.text, "the lease of its devices ended"));
+}
+
+static void but_not_before_its_grace_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct berth_lease over = ending_in(0, 2, BERTH_EXPIRY_SHUTDOWN);
+	char log[4096];
+
+	run_leased(f, (struct two_leases){ over, over, 0 }, is_stopped_after_a_second, log);
+	assert_int_equal(f->end.status, 0);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_LEASE);
+	assert_non_null(strstr(log, "VM t1: the lease of its devices ended"));
+}
+
+static void nor_when_it_has_been_renewed(void **state)
+{
+	struct fixture *f = *state;
+	char log[4096];
+
+	run_leased(f,
+		   (struct two_leases){ ending_in(1, 0, BERTH_EXPIRY_SHUTDOWN),
+					ending_in(10000, 0, BERTH_EXPIRY_SHUTDOWN), 0 },
+		   lives_longer, log);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_NOT);
+	assert_int_equal(f->end.ended.outcome, BERTH_ENDED_POWEROFF);
+	assert_null(strstr(log, "ended"));
 }
 
 int main(void)
@@ -795,7 +870,6 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(time_limit_ends_it_and_is_a_failure, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(flood_of_diagnostics_is_cut, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(request_stops_it_and_is_answered_at_the_end, set_up,
 						tear_down),
 		T(a_device_that_is_wanted_back_ends_the_vm),
@@ -805,7 +879,11 @@ int main(void)
 		T(or_is_passed_over_when_that_was_asked),
 		T(or_pauses_it_until_resumed),
 		T(a_paused_vm_can_be_stopped),
-		cmocka_unit_test(endings_have_their_words),
+		T(the_end_of_a_lease_is_told_and_the_vm_goes_on),
+		T(a_lease_that_ends_soon_is_warned_of),
+		T(with_shutdown_it_stops_the_vm),
+		T(but_not_before_its_grace_is_over),
+		T(nor_when_it_has_been_renewed),
 	};
 
 	return cmocka_run_group_tests_name("tools/vm_loop", tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "tools/run_config.h"
 #include "tools/vm_dir.h"
 #include "tools/vm_loop.h"
+#include "tools/vm_request.h"
 
 static const char help[] =
 	"Usage: berth vm list [--json] [-o COLS]\n"

@@ -19,6 +19,8 @@
 #include "tools/console.h"
 #include "tools/terminal.h"
 #include "tools/vm_lease.h"
+#include "tools/vm_lines.h"
+#include "tools/vm_request.h"
 #include "vfio/device.h"
 #include "vfio/dma_fault.h"
 #include "vfio/watch.h"
@@ -28,9 +30,6 @@
 
 #define MAX_CLIENTS 8
 
-/* Diagnostics of berth-vmm that we pass on: so many at once, and so many a second. It is confined, and may be hostile. */
-#define LINES_BURST	 20
-#define LINES_PER_SECOND 10
 /* DMA faults of one VM that we tell of. The kernel limits them, too, but its limit is for the whole host. */
 #define FAULTS_TOLD 20
 
@@ -59,14 +58,10 @@ struct berth_vm_loop {
 	int64_t deadline;    /* ms; of the phase; INT64_MAX: none */
 	int64_t end_of_time; /* ms; of --timeout */
 	bool control_open;
-	bool paused;		  /* berth-vmm has had SIGSTOP */
-	int clients[MAX_CLIENTS]; /* owned, -1: free */
-	unsigned int nr_faults;	  /* DMA faults told of */
-	char line[512];		  /* of its stderr, so far */
-	size_t line_len;
-	int64_t line_credit; /* ms worth of lines */
-	int64_t line_time;   /* ms */
-	unsigned int lines_dropped;
+	bool paused;		     /* berth-vmm has had SIGSTOP */
+	int clients[MAX_CLIENTS];    /* owned, -1: free */
+	unsigned int nr_faults;	     /* DMA faults told of */
+	struct berth_vm_lines lines; /* of its stderr */
 };
 
 static int64_t now_ms(void)
@@ -332,41 +327,6 @@ static void on_signals(struct berth_vm_loop *l)
 	}
 }
 
-static void show_line(struct berth_vm_loop *l)
-{
-	int64_t now = now_ms();
-
-	l->line[l->line_len] = '\0';
-	l->line_len = 0;
-	l->line_credit += now - l->line_time;
-	l->line_time = now;
-	if (l->line_credit > LINES_BURST * 1000 / LINES_PER_SECOND)
-		l->line_credit = LINES_BURST * 1000 / LINES_PER_SECOND;
-	if (l->line_credit < 1000 / LINES_PER_SECOND) {
-		l->lines_dropped++;
-		return;
-	}
-	l->line_credit -= 1000 / LINES_PER_SECOND;
-	log_warn("VM %s: %s", l->config.name, l->line);
-}
-
-static void on_stderr(struct berth_vm_loop *l)
-{
-	char buf[1024];
-	ssize_t n = read(l->config.process->stderr_fd, buf, sizeof(buf));
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-		berth_closep(&l->config.process->stderr_fd);
-		l->config.process->stderr_fd = -1;
-	}
-	for (ssize_t i = 0; i < n; i++) {
-		if (buf[i] != '\n' && l->line_len < sizeof(l->line) - 1)
-			l->line[l->line_len++] = buf[i];
-		if (buf[i] == '\n' || l->line_len == sizeof(l->line) - 1)
-			show_line(l);
-	}
-}
-
 static void on_fault(struct berth_vm_loop *l, const struct berth_dma_fault *fault)
 {
 	char words[sizeof(l->end.why)];
@@ -524,7 +484,7 @@ static void serve(struct berth_vm_loop *l, const struct pollfd polls[static NR_P
 	if (polls[POLL_SIGNAL].revents)
 		on_signals(l);
 	if (polls[POLL_STDERR].revents)
-		on_stderr(l);
+		berth_vm_lines_read(&l->lines, &l->config.process->stderr_fd);
 	if (polls[POLL_WATCH].revents)
 		on_watch(l);
 	if (polls[POLL_FAULTS].revents)
@@ -559,17 +519,7 @@ static void reap(struct berth_vm_loop *l)
 			break;
 		on_control(l);
 	}
-	while (l->config.process->stderr_fd >= 0) {
-		struct pollfd p = { .fd = l->config.process->stderr_fd, .events = POLLIN };
-
-		if (poll(&p, 1, 0) != 1)
-			break;
-		on_stderr(l);
-	}
-	if (l->line_len)
-		show_line(l);
-	if (l->lines_dropped)
-		log_warn("VM %s: %u more lines dropped", l->config.name, l->lines_dropped);
+	berth_vm_lines_end(&l->lines, &l->config.process->stderr_fd);
 	if (waitid(P_PIDFD, (id_t)l->config.process->pidfd, &info, WEXITED) < 0)
 		return;
 	l->end.reaped = true;
@@ -590,8 +540,7 @@ int berth_vm_loop_run(struct berth_vm_loop **ret_loop, const struct berth_vm_loo
 	l->control_open = true;
 	l->deadline = start + BERTH_VM_CONFINE_MS;
 	l->end_of_time = config->timeout_s ? start + 1000ll * config->timeout_s : INT64_MAX;
-	l->line_time = start;
-	l->line_credit = LINES_BURST * 1000 / LINES_PER_SECOND;
+	berth_vm_lines_init(&l->lines, config->name);
 	for (int i = 0; i < MAX_CLIENTS; i++)
 		l->clients[i] = -1;
 	for (;;) {
@@ -625,91 +574,4 @@ void berth_vm_loop_free(struct berth_vm_loop *loop, const char *answer)
 		close(loop->clients[i]);
 	}
 	free(loop);
-}
-
-static int judge_stop(const struct berth_vm_ending *end, const char *name, struct berth_err *err)
-{
-	switch (end->stop) {
-	case BERTH_VM_STOP_NOT:
-		break;
-	case BERTH_VM_STOP_ASKED:
-		return berth_err_set(err, -EIO, "VM %s did not stop in %d s and was killed", name,
-				     BERTH_VM_STOP_MS / 1000);
-	case BERTH_VM_STOP_KILLED:
-		return berth_err_set(err, -EIO, "VM %s was killed as asked", name);
-	case BERTH_VM_STOP_TIMEOUT:
-		return berth_err_set(err, -ETIMEDOUT, "VM %s still ran when its time was up", name);
-	case BERTH_VM_STOP_LEASE:
-		return berth_err_set(err, -ETIMEDOUT, "VM %s: %s; the VM was stopped", name,
-				     end->why);
-	case BERTH_VM_STOP_DEVICE:
-		return berth_err_set(err, -EIO, "VM %s: %s; the VM was stopped", name, end->why);
-	case BERTH_VM_STOP_SILENT:
-		return berth_err_set(err, -ETIMEDOUT,
-				     "VM %s: berth-vmm did not get as far as %s in time", name,
-				     end->ran ? "running" : "making the VM");
-	}
-	if (end->signalled && end->status == SIGSYS)
-		return berth_err_set(
-			err, -EIO,
-			"VM %s: berth-vmm made a system call outside its list and was killed: a "
-			"bug or an attack; the kernel log names the call (type=1326)",
-			name);
-	if (end->signalled)
-		return berth_err_set(err, -EIO, "VM %s: berth-vmm was killed by signal %d (%s)",
-				     name, end->status, strsignal(end->status));
-	return berth_err_set(err, -EIO, "VM %s: berth-vmm ended with status %d and said nothing",
-			     name, end->status);
-}
-
-int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
-			  struct berth_err *err)
-{
-	if (!end->reaped)
-		return berth_err_set(
-			err, -EIO,
-			"VM %s: berth-vmm does not die of SIGKILL; it waits inside the kernel",
-			name);
-	if (!end->said)
-		return judge_stop(end, name, err);
-	switch (end->ended.outcome) {
-	case BERTH_ENDED_POWEROFF:
-	case BERTH_ENDED_REBOOT:
-	case BERTH_ENDED_STOPPED:
-		if ((end->stop == BERTH_VM_STOP_TIMEOUT || end->stop == BERTH_VM_STOP_LEASE ||
-		     end->stop == BERTH_VM_STOP_DEVICE) &&
-		    end->ended.outcome == BERTH_ENDED_STOPPED)
-			return judge_stop(end, name, err);
-		return 0;
-	case BERTH_ENDED_CRASHED:
-	case BERTH_ENDED_FAILED:
-		break;
-	}
-	return berth_err_set(err, -EIO, "VM %s: %s", name, end->ended.text);
-}
-
-/* --- the other end --- */
-
-int berth_vm_request(int sock, const char *what, unsigned int timeout_ms, struct berth_err *err)
-{
-	char buf[BERTH_VM_REQUEST_MAX];
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	ssize_t n;
-	int r;
-
-	if (send(sock, what, strlen(what), MSG_NOSIGNAL) < 0)
-		return berth_err_set(err, -errno, "asking the supervisor: %s", strerror(errno));
-	do {
-		r = poll(&p, 1, (int)timeout_ms);
-	} while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return berth_err_set(err, -ETIMEDOUT,
-				     "the VM has not ended after %u s; it was asked to",
-				     timeout_ms / 1000);
-	n = r < 0 ? -1 : recv(sock, buf, sizeof(buf) - 1, 0);
-	if (n <= 0)
-		return berth_err_set(err, -EIO,
-				     "the supervisor ended without an answer; see 'berth status'");
-	buf[n] = '\0';
-	return strcmp(buf, "ok") == 0 ? 0 : berth_err_set(err, -EIO, "%s", buf);
 }

@@ -17,8 +17,8 @@
 
 #include "base/bdf.h"
 #include "tools/run_config.h"
+#include "tools/vm_ending.h"
 #include "tools/vm_spawn.h"
-#include "vmm/control.h"
 
 struct berth_console;
 struct berth_err;
@@ -30,20 +30,8 @@ struct berth_vm_lease;
 #define BERTH_VM_MAKE_MS	 300000 /* from GO to RUNNING; pinning takes time: */
 #define BERTH_VM_MAKE_MS_PER_GIB 2000
 #define BERTH_VM_PROGRESS_MS	 2000  /* from GO on nothing is said of memory */
-#define BERTH_VM_STOP_MS	 10000 /* from STOP to the end */
 #define BERTH_VM_RECLAIM_MS	 1000  /* the same, when somebody waits for a device */
 #define BERTH_VM_DIE_MS		 30000 /* from SIGKILL to the end: the kernel unpins and resets */
-
-/* Why we asked it to end. */
-enum berth_vm_stop {
-	BERTH_VM_STOP_NOT,     /* we did not */
-	BERTH_VM_STOP_ASKED,   /* Ctrl-A x, `berth vm stop`, SIGINT, SIGTERM, SIGHUP */
-	BERTH_VM_STOP_KILLED,  /* `berth vm kill`, or a second signal */
-	BERTH_VM_STOP_TIMEOUT, /* --timeout */
-	BERTH_VM_STOP_SILENT,  /* no CONFINED or RUNNING in time */
-	BERTH_VM_STOP_LEASE,   /* the lease of its devices is over */
-	BERTH_VM_STOP_DEVICE, /* a device is wanted back, is gone, reported an error, or went astray by DMA */
-};
 
 /* What the kernel's log says of the VM's devices (vfio/dma_fault.h). */
 struct berth_vm_faults {
@@ -53,22 +41,11 @@ struct berth_vm_faults {
 	bool stop; /* end the VM; else a line in our log */
 };
 
-struct berth_vm_ending {
-	bool reaped; /* false: not even SIGKILL ended it in BERTH_VM_DIE_MS */
-	int status;  /* of waitid: exit status, or signal when @signalled */
-	bool signalled;
-	bool said; /* berth-vmm sent ENDED: */
-	struct berth_control ended;
-	enum berth_vm_stop stop;
-	bool ran;      /* RUNNING was seen */
-	char why[160]; /* with BERTH_VM_STOP_DEVICE and _LEASE: which, and what about it */
-};
-
 struct berth_vm_loop_config {
 	const char *name;		  /* borrowed */
 	struct berth_vm_process *process; /* borrowed */
 	struct berth_console *console;	  /* borrowed */
-	int listen_fd;			  /* borrowed; requests, see berth_vm_request_*() */
+	int listen_fd;			  /* borrowed; requests, see vm_request.h */
 	int signal_fd; /* borrowed; non-blocking signalfd of berth_vm_loop_signals() */
 	const struct berth_vm_faults *faults; /* borrowed; NULL: nobody asks */
 	struct berth_vm_lease *lease;	      /* borrowed; NULL without devices */
@@ -102,22 +79,5 @@ int berth_vm_loop_run(struct berth_vm_loop **ret_loop, const struct berth_vm_loo
 		      struct berth_vm_ending *ret, struct berth_err *err);
 /* Answer @answer ("ok", or a sentence) to all who wait, and free. Takes NULL. */
 void berth_vm_loop_free(struct berth_vm_loop *loop, const char *answer);
-
-/* What the user is told. Return: 0 a good end; -EIO and the sentence. */
-int berth_vm_ending_judge(const struct berth_vm_ending *end, const char *name,
-			  struct berth_err *err);
-
-/* --- the other end, for `berth vm` --- */
-
-#define BERTH_VM_REQUEST_MAX 1024 /* bytes of a request or an answer */
-
-/**
- * berth_vm_request() - ask a supervisor, and wait until it has done it
- * @sock: of berth_vm_dir_connect(); borrowed
- * @what: "stop", "kill" or "resume"
- *
- * Return: 0; -ETIMEDOUT after @timeout_ms; -EIO it answered with an error, which is @err; -errno.
- */
-int berth_vm_request(int sock, const char *what, unsigned int timeout_ms, struct berth_err *err);
 
 #endif
