@@ -13,44 +13,48 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 
-/* One per line and in the order of the manual. */
+/* One per line, in the groups and the order of `berth help`. */
 /* clang-format off */
-static const struct berth_cmd *const commands[] = {
-	&berth_cmd_list,
-	&berth_cmd_show,
-	&berth_cmd_groups,
-	&berth_cmd_doctor,
-	&berth_cmd_plan,
-	&berth_cmd_assign,
-	&berth_cmd_release,
-	&berth_cmd_renew,
-	&berth_cmd_taint,
-	&berth_cmd_untaint,
-	&berth_cmd_status,
-	&berth_cmd_run,
-	&berth_cmd_vm,
-	&berth_cmd_policy,
-	&berth_cmd_repin,
-	&berth_cmd_sriov,
-	&berth_cmd_bind,
-	&berth_cmd_unbind,
-	&berth_cmd_recover,
-	&berth_cmd_audit,
-	&berth_cmd_topology,
-	&berth_cmd_monitor,
-	&berth_cmd_udev,
-	&berth_cmd_completion,
-	&berth_cmd_help,
-	&berth_cmd_version,
+static const struct {
+	const char *group; /* its heading, with the first of each */
+	const struct berth_cmd *cmd;
+} commands[] = {
+	{ "Look", &berth_cmd_doctor },
+	{ NULL, &berth_cmd_list },
+	{ NULL, &berth_cmd_show },
+	{ NULL, &berth_cmd_groups },
+	{ NULL, &berth_cmd_topology },
+	{ NULL, &berth_cmd_status },
+	{ NULL, &berth_cmd_monitor },
+	{ "Give devices to a VM, and get them back", &berth_cmd_plan },
+	{ NULL, &berth_cmd_assign },
+	{ NULL, &berth_cmd_renew },
+	{ NULL, &berth_cmd_release },
+	{ NULL, &berth_cmd_recover },
+	{ "Run VMs", &berth_cmd_run },
+	{ NULL, &berth_cmd_vm },
+	{ "Decide who gets what", &berth_cmd_policy },
+	{ NULL, &berth_cmd_repin },
+	{ NULL, &berth_cmd_taint },
+	{ NULL, &berth_cmd_untaint },
+	{ NULL, &berth_cmd_audit },
+	{ "Devices by hand", &berth_cmd_sriov },
+	{ NULL, &berth_cmd_bind },
+	{ NULL, &berth_cmd_unbind },
+	{ "For other programs, and about this one", &berth_cmd_udev },
+	{ NULL, &berth_cmd_completion },
+	{ NULL, &berth_cmd_help },
+	{ NULL, &berth_cmd_version },
 };
 /* clang-format on */
 
 static const struct berth_cmd *find_command(const char *name)
 {
 	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+		if (strcmp(commands[i].cmd->name, name) == 0)
+			return commands[i].cmd;
 	}
 	return NULL;
 }
@@ -78,25 +82,49 @@ int berth_usage(const struct berth_cmd *cmd, const char *fmt, ...)
 
 static void print_overview(FILE *f)
 {
-	fprintf(f, "Usage: berth VERB [ARGUMENTS]\n\n"
-		   "Gives PCI devices a berth in a virtual machine, and gets them back.\n\n");
-	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++)
-		fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(f,
+		"Usage: berth VERB [ARGUMENTS]\n\n"
+		"Gives PCI devices a berth in a virtual machine, and gets them back.\n\n"
+		"New here? 'berth doctor' says whether this host is fit, 'berth list' what could be\n"
+		"passed through, and 'berth plan DEV --vm NAME' what giving it to a VM would do.\n");
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++) {
+		if (commands[i].group)
+			fprintf(f, "\n%s:\n", commands[i].group);
+		fprintf(f, "  %-10s %s\n", commands[i].cmd->name, commands[i].cmd->summary);
+	}
 	fprintf(f, "\n'berth help VERB' tells more; the manual is berth(1).\n");
+}
+
+/* Return: BERTH_EXIT_USAGE */
+static int no_such_verb(const char *who, const char *verb)
+{
+	const char *names[BERTH_ARRAY_SIZE(commands) + 1] = { NULL }, *meant;
+
+	for (size_t i = 0; i < BERTH_ARRAY_SIZE(commands); i++)
+		names[i] = commands[i].cmd->name;
+	meant = berth_nearest(verb, names);
+	if (*verb == '-')
+		fprintf(stderr, "%s: a verb comes before '%s'", who, verb);
+	else
+		fprintf(stderr, "%s: there is no verb '%s'", who, verb);
+	if (meant)
+		fprintf(stderr, "; did you mean '%s'?", meant);
+	fprintf(stderr, "%s'berth help' lists them\n", meant ? " " : "; ");
+	return BERTH_EXIT_USAGE;
 }
 
 static int run_help(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
 	const struct berth_cmd *about;
 
-	(void)host;
+	(void)cmd, (void)host;
 	if (argc < 2) {
 		print_overview(stdout);
 		return BERTH_EXIT_OK;
 	}
 	about = find_command(argv[1]);
 	if (!about)
-		return berth_usage(cmd, "there is no verb '%s'", argv[1]);
+		return no_such_verb("berth help", argv[1]);
 	printf("%s", about->help);
 	return BERTH_EXIT_OK;
 }
@@ -110,7 +138,9 @@ const struct berth_cmd berth_cmd_help = {
 
 static int run_version(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
 {
-	(void)cmd, (void)host, (void)argc, (void)argv;
+	(void)host;
+	if (argc > 1)
+		return berth_usage(cmd, "'%s' is one argument too many", argv[1]);
 	printf("berth %s\n", BERTH_VERSION);
 	return BERTH_EXIT_OK;
 }
@@ -166,8 +196,7 @@ int main(int argc, char **argv)
 	}
 	cmd = find_command(verb);
 	if (!cmd) {
-		fprintf(stderr, "berth: there is no verb '%s'; 'berth help' lists them\n", verb);
-		return BERTH_EXIT_USAGE;
+		return no_such_verb("berth", verb);
 	}
 	if (cmd != &berth_cmd_help && has_word(argc - 1, argv + 1, "--help")) {
 		printf("%s", cmd->help);

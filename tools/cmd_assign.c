@@ -137,7 +137,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (args.claim && args.wait)
 		return berth_usage(cmd, "--wait is for devices that are named, not for --claim");
 	if (!args.nr && !args.claim)
-		return berth_usage(cmd, "which device?");
+		return berth_usage(cmd, "which device? 'berth list' shows them");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
 	how.dry_run = args.dry_run;

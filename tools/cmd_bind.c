@@ -27,7 +27,9 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r != BERTH_EXIT_OK)
 		return r;
 	if (args.nr != 1)
-		return berth_usage(cmd, "one device, please");
+		return berth_usage(cmd,
+				   "it takes one device, not %zu; 'berth list --all' shows them",
+				   args.nr);
 	driver = args.driver ? args.driver : BERTH_BIND_VFIO;
 	if (!berth_bind_driver_name_ok(driver))
 		return berth_usage(cmd, "'%s' is no driver's name", driver);

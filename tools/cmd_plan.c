@@ -58,7 +58,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r != BERTH_EXIT_OK)
 		return r;
 	if (!args.nr)
-		return berth_usage(cmd, "which device?");
+		return berth_usage(cmd, "which device? 'berth list' shows them");
 	if (!args.vm)
 		return berth_usage(cmd, "for which VM? --vm is missing");
 	r = berth_devargs_open(cmd, host, true, &m, &err);

@@ -247,7 +247,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		if (strcmp(argv[optind], subverbs[i].name) == 0)
 			return subverbs[i].run(cmd, host, &args);
 	}
-	return berth_usage(cmd, "there is no 'policy %s'", argv[optind]);
+	return berth_usage(cmd, "there is no 'policy %s'; say check, show, explain or plan",
+			   argv[optind]);
 }
 
 const struct berth_cmd berth_cmd_policy = {

@@ -32,7 +32,9 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r != BERTH_EXIT_OK)
 		return r;
 	if (!args.nr && !args.vm)
-		return berth_usage(cmd, "which device, or --vm VM?");
+		return berth_usage(
+			cmd,
+			"which device, or --vm VM? 'berth status' shows what can be given back");
 	how = (struct berth_release_how){ .dry_run = args.dry_run, .unclean = args.unclean };
 	r = berth_ending_begin(&ending, cmd, host, &args, &err);
 	if (r == 0)

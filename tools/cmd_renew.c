@@ -32,7 +32,9 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r != BERTH_EXIT_OK)
 		return r;
 	if (!args.nr && !args.vm)
-		return berth_usage(cmd, "of what? name devices, or a VM with --vm");
+		return berth_usage(
+			cmd,
+			"of what? name devices, or a VM with --vm; 'berth status' shows the leases");
 	how.dry_run = args.dry_run;
 	how.wish = args.lease;
 	r = berth_ending_begin(&ending, cmd, host, &args, &err);

@@ -77,7 +77,7 @@ static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct bert
 	if (r)
 		return r;
 	if (optind >= argc)
-		return berth_usage(cmd, "which device?");
+		return berth_usage(cmd, "which device? 'berth list' shows them");
 	if (argc - optind > 2)
 		return berth_usage(cmd, "'%s' is one argument too many", argv[optind + 2]);
 	ret->devs = (const char *const *)argv + optind;

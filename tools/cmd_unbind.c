@@ -24,7 +24,9 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	if (r != BERTH_EXIT_OK)
 		return r;
 	if (args.nr != 1)
-		return berth_usage(cmd, "one device, please");
+		return berth_usage(cmd,
+				   "it takes one device, not %zu; 'berth list --all' shows them",
+				   args.nr);
 	r = berth_ending_begin(&ending, cmd, host, &args, &err);
 	if (r == 0)
 		r = berth_devargs_open(cmd, host, args.dry_run, &m, &err);

@@ -73,8 +73,10 @@ int berth_lease_make(const struct berth_lease_limits *t, const struct berth_leas
 	if (!l.end && t->max_s)
 		l.end = start + t->max_s;
 	if (l.end && l.end <= start)
-		return berth_err_set(err, -EINVAL, "%s is no end for a lease: it has passed",
-				     berth_lease_moment(l.end, moment));
+		return berth_err_set(
+			err, -EINVAL,
+			"%s is no end for a lease: it has passed; name a moment to come",
+			berth_lease_moment(l.end, moment));
 	if (t->max_s && l.end - start > t->max_s)
 		return too_long(t, vm, err);
 	l.on_expiry = wish->has_on_expiry ? wish->on_expiry :

@@ -190,7 +190,10 @@ static int pick(struct berth_manager *m, const char *vm, const char *const *name
 	}
 	if (nr == 0 && !any)
 		return m->ledger ?
-			       berth_err_set(err, -ENOENT, "%s owns no device", vm) :
+			       berth_err_set(
+				       err, -ENOENT,
+				       "VM %s owns no device; 'berth status' says who owns what",
+				       vm) :
 			       berth_err_set(err, -EACCES,
 					     "what %s owns is known to root only; use sudo", vm);
 	return r;

@@ -94,9 +94,12 @@ static int pick(struct berth_manager *m, const char *vm, const char *const *name
 			r = add(w, &w->live.items[i], err);
 	}
 	if (r == 0 && w->nr == 0)
-		r = m->ledger ? berth_err_set(err, -ENOENT, "%s owns no device", vm) :
-				berth_err_set(err, -EACCES,
-					      "what %s owns is known to root only; use sudo", vm);
+		r = m->ledger ?
+			    berth_err_set(err, -ENOENT,
+					  "VM %s owns no device; 'berth status' says who owns what",
+					  vm) :
+			    berth_err_set(err, -EACCES,
+					  "what %s owns is known to root only; use sudo", vm);
 	return r;
 }
 

@@ -400,7 +400,8 @@ static int prepare(struct run *run, const char *name, struct berth_err *err)
 		return r;
 	r = berth_sriov_read(run->m->host, run->pf->bdf, &run->before, err);
 	if (r == 0 && run->num > run->before.total)
-		r = berth_err_set(err, -ERANGE, "%s allows %u virtual functions, %u are too many",
+		r = berth_err_set(err, -ERANGE,
+				  "%s allows no more than %u virtual functions, %u are too many",
 				  BERTH_BDF_STR(run->before.at), run->before.total, run->num);
 	if (r == 0)
 		r = look(run, err);

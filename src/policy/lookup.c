@@ -64,7 +64,8 @@ static int no_such(const char *noun, const char *name, const char *const *known,
 	const char *meant = known ? berth_nearest(name, known) : NULL;
 
 	return berth_err_set(err, BERTH_ABSENT, "there is no %s \"%s\" in the policy%s%s%s", noun,
-			     name, meant ? "; did you mean \"" : "", meant ? meant : "",
+			     name, meant ? "; did you mean \"" : "; ",
+			     meant ? meant : "'berth policy show' lists what is there",
 			     meant ? "\"?" : "");
 }
 

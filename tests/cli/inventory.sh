@@ -62,6 +62,17 @@ for verb in list show groups doctor topology completion; do
     ok "$verb --help says how to use it" run 0 "Usage: berth $verb" $verb --help
 done
 
+ok "help is in groups, and begins with the first three commands" run 0 "New here? 'berth doctor'" help
+ok "a verb that does not exist is usage, with the one that may be meant" run 2 "there is no verb 'assgin'; did you mean 'assign'? 'berth help' lists them" assgin
+ok "also for help" run 2 "berth help: there is no verb 'frobnicate'; 'berth help' lists them" help frobnicate
+ok "an option in the place of the verb" run 2 "a verb comes before '--json'" --json
+ok "version takes nothing" run 2 "'x' is one argument too many" version x
+ok "assign without a device says where devices are" run 2 "which device? 'berth list' shows them" assign --vm t1 --dry-run
+ok "bind takes one device" run 2 "it takes one device, not 2" bind 01:00.0 02:00.0 --dry-run
+ok "a name that the policy does not have" run 1 "there is no pool \"x\" in the policy; 'berth policy show' lists" assign pool:x --vm t1 --dry-run
+ok "a VM that owns nothing" run 1 "VM t1 owns no device; 'berth status' says who owns what" release --vm t1 --dry-run
+ok "an end that has passed" run 2 "is no moment; write" renew --vm t1 --until 1999 --dry-run
+
 ok "completion knows bash only" run 2 "only for bash" completion fish
 mkdir "$tmp/bin" && ln -s "$berth" "$tmp/bin/berth"
 complete_line() { # LINE: what the shell would offer, one per line
