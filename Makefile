@@ -151,8 +151,8 @@ OBJ_test_terminal   := tools/terminal.c
 OBJ_test_vm_dir     := tools/vm_dir.c
 OBJ_test_vm_ending   := tools/vm_ending.c
 OBJ_test_vm_lines    := tools/vm_lines.c
-OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_ending.c tools/vm_lines.c tools/vm_request.c tools/vm_lease.c tools/vm_spawn.c tools/console.c tools/terminal.c
-OBJ_test_vm_lease   := tools/vm_lease.c
+OBJ_test_vm_loop    := tools/vm_loop.c tools/vm_ending.c tools/vm_lines.c tools/vm_request.c tools/vm_lease.c tools/vm_spawn.c tools/console.c tools/terminal.c tests/vm_loop_fixture.c
+OBJ_test_vm_lease   := $(OBJ_test_vm_loop)
 OBJ_test_vm_devices := tools/vm_devices.c tools/run_config.c
 OBJ_test_timearg    := tools/timearg.c
 $(B)/tests/test_%: $(B)/tests/test_%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
