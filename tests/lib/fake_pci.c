@@ -679,8 +679,27 @@ void fake_host_detach(struct fake_host *fake)
 	current = NULL;
 }
 
+/* Whoever waits for its other end to be opened goes on, and ends: it cannot write to anybody. */
+static int let_go(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)type, (void)ftw;
+	if (S_ISFIFO(st->st_mode))
+		close(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	return 0;
+}
+
+/* A process that hangs in a write for ever would outlive the test, with all that it has inherited. */
+static void end_hangs(const struct fake_host *fake)
+{
+	char path[PATH_MAX];
+
+	full_path(fake, path, "sys/hangs");
+	nftw(path, let_go, 16, FTW_PHYS);
+}
+
 void fake_host_free(struct fake_host *fake)
 {
+	end_hangs(fake);
 	fake_host_remove(fake, "");
 	fake_host_detach(fake);
 }
