@@ -17,6 +17,7 @@
 #include "manager/report.h"
 #include "manager/sriov_show.h"
 #include "manager/sriov_verb.h"
+#include "manager/status.h"
 #include "policy/journal.h"
 #include "policy/ledger.h"
 #include "tests/lib/fake_pci.h"
@@ -482,6 +483,24 @@ static void while_a_driver_makes_vfs_other_devices_are_free_to_all(void **state)
 	assert_string_equal(fake_host_driver(f->fake, VF2), "igbvf");
 }
 
+static void expect_stuck_row(struct fixture *f)
+{
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	const struct berth_status_row *row;
+	struct berth_status s;
+
+	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, &f->err), 0);
+	assert_int_equal(berth_status_read(m, &s, NULL), 0);
+	row = berth_status_of(&s, (struct berth_bdf){ 0, 1, 0, 0 });
+	assert_non_null(row);
+	assert_string_equal(row->devices, PF);
+	assert_string_equal(row->state, "stuck");
+	assert_int_equal(row->group, 14);
+	assert_non_null(strstr(row->note, "writing \"3\" to /sys/"));
+	assert_null(berth_status_of(&s, (struct berth_bdf){ 0, 2, 0, 0 }));
+	berth_status_done(&s);
+}
+
 static void after_the_deadline_only_the_pf_is_stuck(void **state)
 {
 	struct fixture *f = *state;
@@ -492,6 +511,7 @@ static void after_the_deadline_only_the_pf_is_stuck(void **state)
 	expect_others_go_on(f);
 	expect_pf_refused(f, "stuck since");
 	expect_pf_refused(f, "sriov_numvfs");
+	expect_stuck_row(f);
 	/* Nothing was taken back behind the kernel's back. */
 	assert_false(facts(f).autoprobe);
 }

@@ -14,7 +14,7 @@ static const char help[] =
 	"  -a, --all         every PCI function, also bridges and pieces of the chipset\n"
 	"      --json        {\"devices\":[…]}\n"
 	"  -o, --columns L   these columns, in this order: bdf,path,class,vendor_id,device_id,name,\n"
-	"                    driver,iommu_group,isolation,reset,numa_node,state,owner,class_name,\n"
+	"                    driver,iommu_group,isolation,reset,numa_node,state,owner,holder,class_name,\n"
 	"                    isolation_reason\n\n"
 	"ISOLATION  isolated       alone, and every port up to the root sends its DMA to the IOMMU\n"
 	"           multifunction  only functions of its own slot share the group\n"
@@ -22,7 +22,8 @@ static const char help[] =
 	"           acs-override   the kernel was told to pretend isolation\n"
 	"           no-iommu       nothing stands between the device and memory\n"
 	"           unknown        some register can be read by root only\n"
-	"STATE      host, none (no driver), vfio (bound, not by berth), or what the ledger says\n\n"
+	"STATE      host, none (no driver), vfio (bound, not by berth), external (and held by the process that\n"
+	"           OWNER names), stuck (a kernel write to it hangs), or what the ledger says\n\n"
 	"Without a PCI bus or an IOMMU a note on stderr says so, and the exit status is 0.\n";
 
 struct options {
@@ -83,6 +84,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	r = berth_out_view_open(&view, host, &err);
 	if (r < 0)
 		return berth_fail(cmd, r, &err);
+	view->people = o.mode == BERTH_OUT_TABLE;
 	for (size_t i = 0; i < view->inv->nr; i++) {
 		const struct berth_device *dev = &view->inv->devices[i];
 

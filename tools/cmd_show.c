@@ -11,6 +11,7 @@
 #include "manager/manager.h"
 #include "manager/obstacle.h"
 #include "manager/resolve.h"
+#include "manager/status.h"
 #include "policy/evidence.h"
 #include "policy/taint.h"
 #include "tools/berth.h"
@@ -28,6 +29,8 @@ static const char help[] =
 	"               stands in the way, in the words of 'berth assign'\n\n"
 	"\"last reset\" is what was read back after the last reset, before or after a use; a device without proof is\n"
 	"quarantined until 'berth release' resets it with proof, or 'berth release --unclean' waives that.\n\n"
+	"\"note\" says what is wrong: which write hangs in the kernel since when and who has the device open, who else\n"
+	"holds it (libvirt, QEMU, DPDK, driverctl), what it runs on unproven.\n\n"
 	"As root more is known: capabilities, isolation, who has its device nodes open, its last reset.\n";
 
 struct facts {
@@ -36,9 +39,11 @@ struct facts {
 	struct berth_inuse *inuse;	/* owned; NULL when it could not be read */
 	const struct berth_device *dev; /* borrowed from view */
 	struct berth_checks checks;
-	struct berth_obstacles obstacles; /* owned; what assign would refuse for */
-	struct berth_evidence reset;	  /* owned; path NULL: nothing is known */
-	struct berth_taint_list taints;	  /* owned; put on it by hand */
+	struct berth_obstacles obstacles;   /* owned; what assign would refuse for */
+	struct berth_evidence reset;	    /* owned; path NULL: nothing is known */
+	struct berth_taint_list taints;	    /* owned; put on it by hand */
+	struct berth_status status;	    /* owned */
+	const struct berth_status_row *row; /* borrowed; of the device, NULL: the host's */
 };
 
 /* --- for people --- */
@@ -175,6 +180,27 @@ static void show_reset(const struct facts *f)
 	}
 }
 
+/* As list has it, but for what only a look at all of the ledger shows. */
+static const char *state_of(const struct facts *f)
+{
+	if (f->row && (strcmp(f->row->state, "stuck") == 0 || strcmp(f->row->state, "lost") == 0))
+		return f->row->state;
+	return berth_out_view_state(f->view, f->dev);
+}
+
+/* Who has it open, and what is wrong: which write hangs since when, who else it belongs to, what it runs on unproven. */
+static void show_row(const struct facts *f)
+{
+	const struct berth_assignment *a = berth_out_view_owner(f->view, f->dev);
+
+	if (!f->row)
+		return;
+	if (f->row->holder)
+		line("held by", "%s, process %d", f->row->holder_name, (int)f->row->holder);
+	if (*f->row->note && !(a && a->reason && strcmp(a->reason, f->row->note) == 0))
+		line("note", "%s", f->row->note);
+}
+
 static void show_place(const struct facts *f)
 {
 	char class[BERTH_DEVICE_NAME];
@@ -190,7 +216,7 @@ static void show_place(const struct facts *f)
 	line("driver", "%s", dev->driver);
 	if (*dev->driver_override)
 		line("driver_override", "%s", dev->driver_override);
-	line("state", "%s", berth_out_view_state(f->view, dev));
+	line("state", "%s", state_of(f));
 	line("owner", "%s", a ? a->vm : f->view->owners_hidden ? "unknown to this user" : "");
 	if (dev->iommu_group >= 0)
 		line("IOMMU group", "%d", dev->iommu_group);
@@ -199,6 +225,7 @@ static void show_place(const struct facts *f)
 	line("isolation", "%s: %s", berth_isolation_name(dev->isolation), dev->isolation_reason);
 	if (dev->numa_node >= 0)
 		line("NUMA node", "%d", dev->numa_node);
+	show_row(f);
 	show_reset(f);
 	line("power", "%s", dev->power_state);
 	if (dev->has_parent)
@@ -404,6 +431,17 @@ static json_t *group_members_json(const struct facts *f)
 	return all;
 }
 
+static void add_row_json(json_t *o, const struct facts *f)
+{
+	const struct berth_status_row *row = f->row;
+	bool held = row && row->holder;
+
+	berth_out_view_json_text(o, "state", state_of(f));
+	berth_out_view_json_text(o, "holder", held ? row->holder_name : NULL);
+	json_object_set_new(o, "holder_pid", held ? json_integer(row->holder) : json_null());
+	berth_out_view_json_text(o, "note", row ? row->note : NULL);
+}
+
 static int print_json(const struct facts *f)
 {
 	const struct berth_device *dev = f->dev;
@@ -433,6 +471,7 @@ static int print_json(const struct facts *f)
 	json_object_set_new(o, "last_reset", reset_json(&f->reset));
 	json_object_set_new(o, "taints", taints_json(&f->taints));
 	berth_out_view_json_text(o, "reason", a ? a->reason : NULL);
+	add_row_json(o, f);
 	json_object_set_new(o, "obstacles", obstacles_json(&f->obstacles));
 	json_object_set_new(o, "checks", berth_checks_json(&f->checks));
 	json_array_append_new(array, o);
@@ -490,7 +529,12 @@ static int find_obstacles(struct facts *f, struct berth_err *err)
 	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
 	int r = berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, err);
 
-	return r ? r : berth_manager_obstacles(m, f->dev->bdf, &f->obstacles, err);
+	if (r == 0)
+		r = berth_manager_obstacles(m, f->dev->bdf, &f->obstacles, err);
+	if (r == 0)
+		r = berth_status_read(m, &f->status, err);
+	f->row = r == 0 ? berth_status_of(&f->status, f->dev->bdf) : NULL;
+	return r;
 }
 
 static int show(const struct berth_cmd *cmd, struct facts *f, const char *text, bool json)
@@ -537,6 +581,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	r = show(cmd, &f, argv[optind], json);
 	berth_evidence_done(&f.reset);
 	berth_taint_list_free(&f.taints);
+	berth_status_done(&f.status);
 	berth_obstacles_done(&f.obstacles);
 	berth_inuse_free(f.inuse);
 	berth_out_view_close(f.view);

@@ -2,6 +2,7 @@
 #include "tools/out_view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include "base/err.h"
 #include "base/host.h"
 #include "manager/busy.h"
+#include "manager/external.h"
+#include "manager/process.h"
 
 static int read_owners(struct berth_out_view *view, const struct berth_host *host,
 		       struct berth_err *err)
@@ -67,6 +70,29 @@ const struct berth_assignment *berth_out_view_owner(const struct berth_out_view 
 	return NULL;
 }
 
+/* Who has an unowned device's group open; 0: nobody, or nobody that this user can see. */
+static pid_t holder_of(const struct berth_out_view *view, const struct berth_device *dev)
+{
+	pid_t pid = 0;
+
+	if (strstr(dev->driver, "vfio") && dev->iommu_group >= 0 && !view->owners_hidden &&
+	    !berth_out_view_owner(view, dev))
+		pid = berth_process_holding(view->host, dev->iommu_group, 0);
+	return pid > 0 ? pid : 0;
+}
+
+/* "libvirt domain web1 (812)", "vpp_main (900)" */
+static const char *holder_words(const struct berth_out_view *view, pid_t pid, char *buf,
+				size_t size)
+{
+	char who[100], name[32];
+
+	berth_external_process(view->host, pid, who, sizeof(who));
+	snprintf(buf, size, "%s (%d)", *who ? who : berth_process_name(view->host, pid, name),
+		 (int)pid);
+	return buf;
+}
+
 const char *berth_out_view_state(const struct berth_out_view *view, const struct berth_device *dev)
 {
 	const struct berth_assignment *a = berth_out_view_owner(view, dev);
@@ -76,6 +102,8 @@ const char *berth_out_view_state(const struct berth_out_view *view, const struct
 		return "stuck";
 	if (a)
 		return berth_owned_state_name(a->state);
+	if (holder_of(view, dev))
+		return "external";
 	if (strstr(dev->driver, "vfio"))
 		return "vfio";
 	return *dev->driver ? "host" : "none";
@@ -95,6 +123,7 @@ const struct berth_out_col berth_out_view_cols[] = {
 	{ "numa_node", "NUMA", BERTH_OUT_NUMBER, BERTH_OUT_RIGHT },
 	{ "state", NULL, BERTH_OUT_STRING, 0 },
 	{ "owner", NULL, BERTH_OUT_STRING, 0 },
+	{ "holder", NULL, BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "class_name", "KIND", BERTH_OUT_STRING, BERTH_OUT_EXTRA },
 	{ "isolation_reason", "REASON", BERTH_OUT_STRING, BERTH_OUT_EXTRA | BERTH_OUT_WRAP },
 };
@@ -119,6 +148,8 @@ void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_vi
 			    const struct berth_device *dev)
 {
 	const struct berth_assignment *a = berth_out_view_owner(view, dev);
+	pid_t holder = holder_of(view, dev);
+	char words[160];
 	char text[BERTH_DEVICE_NAME];
 
 	berth_out_str(row, "bdf", BERTH_BDF_STR(dev->bdf));
@@ -135,7 +166,12 @@ void berth_out_view_set_row(struct berth_out_row *row, const struct berth_out_vi
 	if (dev->numa_node >= 0)
 		berth_out_num(row, "numa_node", dev->numa_node);
 	berth_out_str(row, "state", berth_out_view_state(view, dev));
-	berth_out_str(row, "owner", a ? a->vm : NULL);
+	berth_out_str(row, "owner",
+		      a			     ? a->vm :
+		      holder && view->people ? holder_words(view, holder, words, sizeof(words)) :
+					       NULL);
+	if (holder)
+		berth_out_str(row, "holder", holder_words(view, holder, words, sizeof(words)));
 	if (berth_out_wants(row, "class_name"))
 		set_text(row, "class_name", berth_device_class_name(view->inv, dev, text));
 	berth_out_str(row, "isolation_reason", dev->isolation_reason);

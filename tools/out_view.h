@@ -18,6 +18,7 @@ struct berth_out_view {
 	struct berth_inventory *inv;	     /* owned */
 	struct berth_assignment_list owners; /* owned; live ones */
 	const struct berth_host *host;	     /* borrowed */
+	bool people; /* rows are for people: where a device is external, "owner" is its holder */
 	bool owners_hidden; /* the ledger is not readable for this user: owners are unknown */
 };
 
@@ -31,7 +32,10 @@ BERTH_DEFINE_CLEANUP(struct berth_out_view *, berth_out_view_close);
 const struct berth_assignment *berth_out_view_owner(const struct berth_out_view *view,
 						    const struct berth_device *dev);
 
-/* The ledger's state of @dev, else by its driver: "host", "vfio" (bound, not by an assignment of ours), "none" (no driver). */
+/*
+ * The ledger's state of @dev, or "stuck"; else "external" (some process has its group open that did not get it from berth), or by
+ * its driver: "host", "vfio" (bound, not by an assignment of ours), "none" (no driver).
+ */
 const char *berth_out_view_state(const struct berth_out_view *view, const struct berth_device *dev);
 
 /* The columns of devices[] (docs: the JSON contract), plus some for -o; and a row of them. */

@@ -7,14 +7,17 @@
 
 #include "base/err.h"
 #include "base/host.h"
+#include "iommu/group.h"
 #include "manager/busy.h"
 #include "manager/context.h"
 #include "manager/external.h"
 #include "manager/owner.h"
 #include "manager/process.h"
 #include "manager/recover.h"
+#include "manager/sriov_work.h"
 #include "manager/wait.h"
 #include "policy/evidence.h"
+#include "policy/journal.h"
 #include "policy/lease.h"
 #include "vfio/bind.h"
 #include "vfio/inventory.h"
@@ -153,6 +156,34 @@ static int add_owned(struct berth_manager *m, const struct berth_assignment *a, 
 	return row->vm ? r : -ENOMEM;
 }
 
+/* PFs whose driver does not answer to a change of the number of VFs: no assignment is behind that. */
+static int add_stuck_pfs(struct berth_manager *m, struct berth_status *s, struct berth_err *err)
+{
+	struct berth_intent_list open;
+	int r = berth_sriov_work_find(m, &open, err);
+
+	for (size_t i = 0; i < open.nr && r == 0; i++) {
+		struct berth_busy_look look;
+		struct berth_status_row *row;
+		struct berth_bdf at;
+
+		if (!open.items[i].bdf || berth_bdf_parse(open.items[i].bdf, &at) < 0 ||
+		    !berth_sriov_work_look(m, &open.items[i], &look) || !look.stuck)
+			continue;
+		row = add_row(s);
+		r = row ? add_name(&row->devices, open.items[i].bdf) : -ENOMEM;
+		if (r < 0)
+			break;
+		row->group = berth_group_of(m->host, at);
+		row->state = "stuck";
+		row->kind = "sriov";
+		row->since = look.since;
+		berth_busy_words(&look, row->note);
+	}
+	berth_intent_list_free(&open);
+	return r;
+}
+
 static struct berth_status_row *find_row(struct berth_status *s, size_t from, int group)
 {
 	for (size_t i = from; i < s->nr; i++) {
@@ -229,6 +260,8 @@ int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct 
 	if (r == 0)
 		r = add_external(m, &live, &s);
 	if (r == 0)
+		r = add_stuck_pfs(m, &s, err);
+	if (r == 0)
 		r = berth_wait_queue(m, &s.queue, err);
 	if (r == 0 && m->ledger)
 		r = berth_taint_find(m->ledger, NULL, &s.taints, err);
@@ -239,6 +272,19 @@ int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct 
 	}
 	*ret = s;
 	return 0;
+}
+
+const struct berth_status_row *berth_status_of(const struct berth_status *s, struct berth_bdf at)
+{
+	const struct berth_status_row *found = NULL;
+
+	for (size_t i = 0; i < s->nr; i++) {
+		/* What is stuck matters more than who owns it. */
+		if (strstr(s->rows[i].devices, BERTH_BDF_STR(at)) &&
+		    (!found || strcmp(s->rows[i].state, "stuck") == 0))
+			found = &s->rows[i];
+	}
+	return found;
 }
 
 void berth_status_done(struct berth_status *s)

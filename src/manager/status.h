@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/bdf.h"
 #include "manager/drift.h"
 #include "policy/queue.h"
 #include "policy/taint.h"
@@ -22,7 +23,8 @@ struct berth_status_row {
 	char *vm;      /* owned; NULL: nobody's, or not known to this user */
 	/* the ledger's, or "stuck": a kernel write to it does not return; "external": on vfio-pci, but not by us; "unknown": hidden from this user; "lost": its devices are gone */
 	const char *state;
-	const char *kind;  /* "assign", "run", "bind"; NULL for external and unknown */
+	const char *
+		kind; /* "assign", "run", "bind"; "sriov": a stuck change of the number of VFs; NULL for external and unknown */
 	int64_t since;	   /* seconds since 1970; 0 unknown */
 	int64_t lease_end; /* seconds since 1970; 0: it has no lease */
 	int64_t free_at;   /* when its lease is over and it is taken from its VM; 0: not known */
@@ -46,5 +48,8 @@ struct berth_status {
 /* @ret: owned by the caller, berth_status_done(). Return: 0; -ENOMEM; -errno. */
 int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct berth_err *err);
 void berth_status_done(struct berth_status *status);
+
+/* The row of a device; NULL: there is none, it is the host's. Borrowed. */
+const struct berth_status_row *berth_status_of(const struct berth_status *s, struct berth_bdf at);
 
 #endif

@@ -128,5 +128,34 @@ ok "and is silent" test ! -s "$tmp/err"
 
 "$berth" assign --json >"$tmp/out" 2>"$tmp/err"
 ok "wrong use prints no object" test ! -s "$tmp/out"
+# Somebody else's: bound to vfio-pci without berth, and open in a process of his.
+theirs() {
+    local dir=$BERTH_ROOT/sys/bus/pci/devices/$NVME group
+    group=$(basename "$(readlink "$dir/iommu_group")")
+    rm -f "$dir/driver" && ln -s "$BERTH_ROOT/sys/bus/pci/drivers/vfio-pci" "$dir/driver"
+    sed -i 's/^DRIVER=.*/DRIVER=vfio-pci/' "$(realpath "$dir")/uevent"
+    mkdir -p "$BERTH_ROOT/proc/900/fd" "$BERTH_ROOT/dev/vfio"
+    touch "$BERTH_ROOT/dev/vfio/$group"
+    echo vpp_main >"$BERTH_ROOT/proc/900/comm"
+    printf 'vpp\0--file-prefix\0vpp\0' >"$BERTH_ROOT/proc/900/cmdline"
+    ln -sfn "$BERTH_ROOT/dev/vfio/$group" "$BERTH_ROOT/proc/900/fd/9"
+}
+line() { # WORDS VERB…: one line of what it says has them all, in this order
+    local words=$1
+    shift
+    "$berth" "$@" 2>&1 | grep -qE -- "$words"
+}
+theirs
+ok "list: a device that another process holds is external" json 0 \
+    'dev("0000:03:00.0")["state"] == "external" and dev("0000:03:00.0")["owner"] is None' list --json
+ok "list: its holder is named" json 0 'dev("0000:03:00.0")["holder"] == "DPDK (file prefix vpp) (900)"' list --json
+ok "list: and stands with people as its owner" line 'external +DPDK \(file prefix vpp\) \(900\)' list
+ok "list: no other device has a holder" json 0 'sum(x["holder"] is not None for x in d["devices"]) == 1' list --json
+ok "show: who has it open" line 'held by +vpp_main, process 900' show $NVME
+ok "show: as JSON" json 0 'd["devices"][0]["holder_pid"] == 900 and "not by berth" in d["devices"][0]["note"]' show $NVME --json
+rm -r "$BERTH_ROOT/proc/900"
+ok "list: held by nobody, it is vfio" json 0 \
+    'dev("0000:03:00.0")["state"] == "vfio" and dev("0000:03:00.0")["holder"] is None' list --json
+
 echo "$pass passed, $fail failed, $skip skipped"
 [ $fail -eq 0 ]
