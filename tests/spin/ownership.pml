@@ -216,7 +216,11 @@ rows:	atomic {
 		:: verb == V_STOP && busy[g] == 0 && row[I(v, g)] == S_IN_USE -> MARK(g); job = J_USED
 		:: verb == V_RELEASE && busy[g] == 0 && !opened[g] &&
 		   (row[I(v, g)] == S_ASSIGNED || row[I(v, g)] == S_QUARANTINED || row[I(v, g)] == S_FAULTED) ->
-			MARK(g); job = J_GIVE
+			MARK(g);
+			if
+			:: row[I(v, g)] == S_QUARANTINED && !ON_VFIO(g) -> job = J_REBIND /* to be reset with proof */
+			:: job = J_GIVE /* with proof, or without: --unclean */
+			fi
 		:: else -> goto over
 		fi
 	);
@@ -283,12 +287,19 @@ work:	do
 		STEP(fn = 0;
 		     if
 		     :: err && after == J_TAKE -> job = J_UNTAKE
-		     :: err && after != J_TAKE -> move(v, g, E_FAULT); job = J_DONE
+		     :: err && after != J_TAKE && row[I(v, g)] == S_QUARANTINED -> move(v, g, E_UNPROVEN); job = J_DONE
+		     :: err && after != J_TAKE && row[I(v, g)] != S_QUARANTINED -> move(v, g, E_FAULT); job = J_DONE
 		     :: !err && after == J_UNTAKE -> move(v, g, E_UNDONE); job = J_DONE
 		     :: !err && after == J_GIVE -> move(v, g, E_GIVEN); job = J_DONE
 		     :: !err && after == J_TAKE && v == 0 -> assert(ON_VFIO(g)); move(v, g, E_BOUND); job = J_DONE
 		     :: !err && after == J_TAKE && v == 1 -> assert(ON_VFIO(g)); move(v, g, E_START); alive[v] = true; job = J_DONE
-		     :: !err && after == J_REBIND && !was_used -> assert(ON_VFIO(g)); move(v, g, E_REBOUND); job = J_DONE
+		     :: !err && after == J_REBIND && !was_used ->
+			assert(ON_VFIO(g)); move(v, g, E_REBOUND);
+			if
+			:: phase < 2 -> job = J_DONE
+			:: phase == 2 && faults < FAULTS -> faults++; move(v, g, E_UNPROVEN); job = J_DONE
+			:: phase == 2 -> job = J_GIVE
+			fi
 		     :: !err && after == J_REBIND && was_used -> job = J_USED
 		     fi;
 		     err = false)
