@@ -122,6 +122,28 @@ static void a_short_lease_warns_at_half_of_it(void **state)
 	assert_int_equal(berth_vm_lease_tick(&v, 10050), BERTH_VM_LEASE_WARN);
 }
 
+/* Whatever its lease says, and once. */
+static void who_is_asked_to_let_go_is_stopped_at_once(void **state)
+{
+	struct ledger *l = *state;
+	struct berth_vm_lease v = { .read = read_lease, .arg = l };
+
+	assert_int_equal(berth_vm_lease_tick(&v, 15000), BERTH_VM_LEASE_NOTHING);
+	assert_string_equal(v.evict, "");
+	l->lease = (struct berth_lease){ .start = 14999,
+					 .end = 15000,
+					 .on_expiry = BERTH_EXPIRY_SHUTDOWN,
+					 .evicted = true,
+					 .rule = strdup("tainted 'hot'") };
+	/* nobody nudges: within a minute */
+	assert_int_equal(berth_vm_lease_tick(&v, 15001), BERTH_VM_LEASE_NOTHING);
+	v.look_at = 0;
+	assert_int_equal(berth_vm_lease_tick(&v, 15002), BERTH_VM_LEASE_STOP);
+	assert_string_equal(v.evict, "tainted 'hot'");
+	l->lease.rule = NULL; /* was freed */
+	assert_int_equal(berth_vm_lease_tick(&v, 15003), BERTH_VM_LEASE_NOTHING);
+}
+
 /* --- what the loop does about it --- */
 
 /* The ledger: what is read the first time, and from then on. */
@@ -283,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup(it_looks_again_within_a_minute, setup),
 		cmocka_unit_test_setup(a_ledger_that_cannot_be_read_leaves_the_last_word, setup),
 		cmocka_unit_test_setup(a_short_lease_warns_at_half_of_it, setup),
+		cmocka_unit_test_setup(who_is_asked_to_let_go_is_stopped_at_once, setup),
 		IN_LOOP(the_end_of_a_lease_is_told_and_the_vm_goes_on),
 		IN_LOOP(a_lease_that_ends_soon_is_warned_of),
 		IN_LOOP(with_shutdown_it_stops_the_vm),

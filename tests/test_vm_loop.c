@@ -25,6 +25,7 @@
 #include "base/fd.h"
 #include "tests/lib/fake_vfio.h"
 #include "tests/vm_loop_fixture.h"
+#include "tools/vm_lease.h"
 #include "tools/vm_request.h"
 
 static void powers_off(int control, int console)
@@ -509,6 +510,66 @@ static void or_pauses_it_until_resumed(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Asks nothing back when it is first read, and then does. */
+static int read_evicted(void *arg, struct berth_lease *ret)
+{
+	int *reads = arg;
+
+	if ((*reads)++ == 0)
+		return BERTH_ABSENT;
+	*ret = (struct berth_lease){ .start = 1,
+				     .end = 2,
+				     .on_expiry = BERTH_EXPIRY_SHUTDOWN,
+				     .evicted = true,
+				     .rule = strdup("t2 needs it") };
+	return 0;
+}
+
+static pid_t start_nudger(const struct sockaddr_un *addr)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(30);
+		usleep(300000);
+		_exit(ask(addr, "lease") == 0 ? 0 : 2);
+	}
+	return pid;
+}
+
+static void waits_for_stop(int control, int console)
+{
+	(void)console;
+	loop_start_up(control);
+	loop_expect(control, BERTH_CONTROL_STOP);
+	loop_end(control, BERTH_ENDED_STOPPED, "");
+}
+
+/* By itself it would look once a minute. */
+static void a_nudge_makes_it_look_at_its_lease(void **state)
+{
+	struct loop_fixture *f = *state;
+	int64_t start = loop_now_ms();
+	int reads = 0, status;
+	struct berth_vm_lease lease = { .read = read_evicted, .arg = &reads };
+	struct sockaddr_un addr;
+	pid_t client;
+
+	f->config.lease = &lease;
+	f->config.listen_fd = listen_at(&addr);
+	client = start_nudger(&addr);
+	loop_run(f, waits_for_stop);
+	assert_in_range(loop_now_ms() - start, 250, 20000);
+	assert_int_equal(f->end.stop, BERTH_VM_STOP_LEASE);
+	assert_int_equal(berth_vm_ending_judge(&f->end, "t1", &f->err), -ETIMEDOUT);
+	assert_string_equal(
+		f->err.text,
+		"VM t1: it had to let go of its devices: t2 needs it; the VM was stopped");
+	assert_int_equal(waitpid(client, &status, 0), client);
+	assert_int_equal(status, 0);
+}
+
 static void is_stopped_while_paused(int control, int console)
 {
 	(void)console;
@@ -567,6 +628,7 @@ int main(void)
 		T(an_error_of_a_device_ends_the_vm),
 		T(or_is_passed_over_when_that_was_asked),
 		T(or_pauses_it_until_resumed),
+		T(a_nudge_makes_it_look_at_its_lease),
 		T(a_paused_vm_can_be_stopped),
 	};
 

@@ -9,13 +9,16 @@
 #include "policy/taint.h"
 #include "tools/devargs.h"
 #include "tools/ending.h"
+#include "tools/vm_nudge.h"
 
 static const char taint_help[] =
 	"Usage: berth taint DEV TAINT [--effect EFFECT] [--reason TEXT] [--dry-run] [--json]\n\n"
 	"Note down that something is wrong with a device, and keep it from being handed out. The taint\n"
 	"belongs to the device's stable path and stays until 'berth untaint' takes it away. TAINT is a\n"
-	"word such as hw-fault. Who has the device keeps it.\n\n"
-	"      --effect EFFECT  report: only told; no-new: nobody gets it who does not have it (no-new)\n"
+	"word such as hw-fault.\n\n"
+	"      --effect EFFECT  report: only told; no-new: nobody gets it who does not have it; evict: and\n"
+	"                       who has it lets go of it: a running VM is stopped, then it goes back\n"
+	"                       to the host, unless the VM's claim tolerates the taint (no-new)\n"
 	"      --reason TEXT    why, for people\n"
 	"  -n, --dry-run        say what would be done; change nothing\n"
 	"  -j, --json           how it ended, and the taints there are now: OUTCOMES in berth(1)\n";
@@ -29,11 +32,7 @@ static const char untaint_help[] =
 static int take_effect(const struct berth_cmd *cmd, const char *word, struct berth_taint_how *how)
 {
 	if (berth_taint_effect_parse(word, &how->effect) < 0)
-		return berth_usage(cmd, "--effect '%s' is not report or no-new", word);
-	if (how->effect == BERTH_TAINT_EVICT)
-		return berth_usage(cmd,
-				   "--effect evict is for policies; taint it no-new, and end its "
-				   "use with 'berth renew DEV --for 1s --on-expiry shutdown'");
+		return berth_usage(cmd, "--effect '%s' is not report, no-new or evict", word);
 	return 0;
 }
 
@@ -112,6 +111,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		r = cmd == &berth_cmd_taint ?
 			    berth_manager_taint(m, args.devs[0], &how, &report, &err) :
 			    berth_manager_untaint(m, args.devs[0], &how, &report, &err);
+	/* A supervisor that stops its VM needs the lock. */
+	berth_manager_close(BERTH_TAKE_PTR(m));
+	if (r == 0 && how.effect == BERTH_TAINT_EVICT && !how.dry_run)
+		berth_vm_nudge_all(host);
 	return berth_ending_end(&ending, r, &report, &err);
 }
 

@@ -125,16 +125,9 @@ int berth_vm_devices_lease(void *devices, struct berth_lease *ret)
 	if (!d->claim)
 		return BERTH_ABSENT;
 	r = berth_ledger_open(&ledger, d->host->state, BERTH_LEDGER_READ, NULL);
-	if (r == 0)
-		r = berth_lease_soonest(ledger, d->claim->assignments, d->claim->nr_groups, ret,
-					NULL);
-	if (r != 0)
-		return r;
-	/* its numbers are what is wanted */
-	free(ret->vm);
-	free(ret->rule);
-	ret->vm = ret->rule = NULL;
-	return 0;
+	return r == 0 ? berth_lease_soonest(ledger, d->claim->assignments, d->claim->nr_groups, ret,
+					    NULL) :
+			r;
 }
 
 /* Reset all of them, with the results in the claim. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tools/vm_lease.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 /* So long before the end, or at half of a short one. */
@@ -56,6 +58,8 @@ static void look(struct berth_vm_lease *l, int64_t now)
 	l->end = read.end;
 	l->grace = read.grace;
 	l->on_expiry = read.on_expiry;
+	snprintf(l->evict, sizeof(l->evict), "%s", read.evicted && read.rule ? read.rule : "");
+	berth_lease_done(&read);
 }
 
 /* What the time has come for; of several, the last one counts. */

@@ -22,13 +22,14 @@ enum berth_vm_lease_event {
 };
 
 struct berth_vm_lease {
-	/* The lease as it is now, into @ret (only its numbers). Return: 0; BERTH_ABSENT none; < 0 not known, as before. */
+	/* The lease as it is now, into @ret (berth_lease_done()). Return: 0; BERTH_ABSENT none; < 0 not known, as before. */
 	int (*read)(void *arg, struct berth_lease *ret);
 	void *arg;
 	int64_t look_at; /* when to read it next; 0: now */
 	/* As last read; end 0: none. */
 	int64_t start, end, grace;
 	enum berth_expiry on_expiry;
+	char evict[200]; /* why it is asked to let go at once (manager/evict.h); "": it is not */
 	enum berth_vm_lease_event told; /* of this end */
 };
 

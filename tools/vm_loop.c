@@ -381,7 +381,13 @@ static void on_lease(struct berth_vm_loop *l)
 			 event == BERTH_VM_LEASE_WARN ? "is " : "", words);
 		return;
 	}
-	if (l->end.stop == BERTH_VM_STOP_NOT)
+	if (*lease->evict)
+		log_warn("VM %s: it is asked to let go of its devices: %s", l->config.name,
+			 lease->evict);
+	if (l->end.stop == BERTH_VM_STOP_NOT && *lease->evict)
+		snprintf(l->end.why, sizeof(l->end.why), "it had to let go of its devices: %.90s",
+			 lease->evict);
+	else if (l->end.stop == BERTH_VM_STOP_NOT)
 		snprintf(l->end.why, sizeof(l->end.why), "the lease of its devices %s", words);
 	ask_to_end(l, BERTH_VM_STOP_LEASE);
 }
@@ -412,9 +418,18 @@ static void on_resume(struct berth_vm_loop *l, int client)
 	send(client, answer, strlen(answer), MSG_NOSIGNAL);
 }
 
+/* Somebody has changed the ledger and does not want to wait until we look. */
+static void on_look(struct berth_vm_loop *l, int client)
+{
+	if (l->config.lease)
+		l->config.lease->look_at = 0;
+	send(client, "ok", 2, MSG_NOSIGNAL);
+}
+
 static void on_client(struct berth_vm_loop *l, int *client)
 {
-	static const char unknown[] = "this supervisor knows the requests stop, kill and resume";
+	static const char unknown[] =
+		"this supervisor knows the requests stop, kill, resume and lease";
 	char buf[BERTH_VM_REQUEST_MAX];
 	ssize_t n = recv(*client, buf, sizeof(buf) - 1, 0);
 
@@ -433,6 +448,8 @@ static void on_client(struct berth_vm_loop *l, int *client)
 		}
 		if (strcmp(buf, "resume") == 0)
 			on_resume(l, *client);
+		else if (strcmp(buf, "lease") == 0)
+			on_look(l, *client);
 		else
 			send(*client, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
 	}

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "manager/context.h"
+#include "manager/evict.h"
 #include "manager/lease.h"
 #include "manager/owner.h"
 #include "manager/release.h"
@@ -39,14 +40,9 @@ static int tell(struct berth_manager *m, const struct berth_lease *l, struct ber
 	return r > 0 ? 0 : r; /* released meanwhile: nothing to tell any more */
 }
 
-/*
- * Can it be taken from its VM now? In use: its supervisor's affair, or recovery's. What is faulted or quarantined was left to
- * a person.
- */
 static bool is_idle(const struct berth_assignment *a, const struct berth_lease *l)
 {
-	return a->claim == l->claim && a->state == BERTH_OWNED_ASSIGNED &&
-	       a->kind != BERTH_OWNED_BY_BIND && a->nr_members > 0;
+	return a->claim == l->claim && berth_evict_is_idle(a);
 }
 
 static bool is_over(const struct berth_lease *l)
@@ -91,8 +87,8 @@ static int expire(struct berth_manager *m, const struct berth_lease_list *leases
 	return r;
 }
 
-int berth_expire(struct berth_manager *m, struct berth_report *report, bool *changed,
-		 struct berth_err *err)
+static int expire_leases(struct berth_manager *m, struct berth_report *report, bool *changed,
+			 struct berth_err *err)
 {
 	struct berth_assignment_list live;
 	struct berth_lease_list leases;
@@ -109,6 +105,14 @@ int berth_expire(struct berth_manager *m, struct berth_report *report, bool *cha
 	}
 	berth_lease_list_free(&leases);
 	return r;
+}
+
+int berth_expire(struct berth_manager *m, struct berth_report *report, bool *changed,
+		 struct berth_err *err)
+{
+	int r = expire_leases(m, report, changed, err);
+
+	return r == 0 ? berth_evict_idle(m, report, changed, err) : r;
 }
 
 static void look(const struct berth_lease *l, const struct berth_assignment_list *live,
@@ -142,5 +146,5 @@ int berth_expire_look(struct berth_manager *m, struct berth_report *report, stru
 	}
 	berth_lease_list_free(&leases);
 	berth_assignment_list_free(&live);
-	return r;
+	return r == 0 ? berth_evict_look(m, report, err) : r;
 }

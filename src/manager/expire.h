@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is done about leases that are over, by every verb that changes something and by `berth recover`: manager/lease.h.
+ * What is done about leases that are over (manager/lease.h), and about what a VM was asked to let go of (manager/evict.h), by
+ * every verb that changes something and by `berth recover`.
  */
 #ifndef BERTH_MANAGER_EXPIRE_H
 #define BERTH_MANAGER_EXPIRE_H
@@ -12,7 +13,7 @@ struct berth_manager;
 struct berth_report;
 
 /**
- * berth_expire() - act on every lease that is over
+ * berth_expire() - act on every lease that is over, and on what is to be let go of
  * @m: open for change; ledger and kernel agree (manager/recover.h)
  * @changed: set when something on the host was changed, else left as it is
  *

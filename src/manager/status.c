@@ -51,7 +51,9 @@ static void add_note(struct berth_manager *m, const struct berth_assignment *a, 
 	char why[400];
 	enum berth_remedy remedy = berth_recover_judge(m, a, why, sizeof(why));
 
-	if (remedy == BERTH_REMEDY_NONE)
+	if (remedy == BERTH_REMEDY_NONE && a->evict)
+		snprintf(row->note, sizeof(row->note), "asked to let go: %s", a->evict);
+	else if (remedy == BERTH_REMEDY_NONE)
 		snprintf(row->note, sizeof(row->note), "%s%s%s", why, *why && a->reason ? "; " : "",
 			 a->reason ? a->reason : "");
 	else if (busy)

@@ -25,7 +25,8 @@ struct berth_taint_how {
  * @m: opened for change, or with how->dry_run for reading
  * @name: BDF, stable path or name from policy
  *
- * Who has the device keeps it. Return: 0; -EINVAL a bad name; -ENODEV; -errno.
+ * Who has the device keeps it, but for the effect evict: then its VM is asked to let go (manager/evict.h) unless its claim tolerates
+ * the taint; what no VM uses goes back to the host at once. Return: 0; -EINVAL a bad name; -ENODEV; -errno.
  */
 int berth_manager_taint(struct berth_manager *m, const char *name,
 			const struct berth_taint_how *how, struct berth_report *report,

@@ -269,21 +269,48 @@ int berth_lease_of(struct berth_ledger *ledger, int64_t claim, struct berth_leas
 	return r < 0 ? r : BERTH_ABSENT;
 }
 
-/* The claim of a live assignment. Return: 0; BERTH_ABSENT it is over; < 0. */
-static int claim_of(struct berth_db *db, int64_t id, int64_t *ret, struct berth_err *err)
+/* What an assignment that is to be let go of is to its VM. */
+static int read_evicted(struct berth_stmt *stmt, struct berth_lease *ret, struct berth_err *err)
+{
+	struct berth_lease l = { .claim = berth_stmt_int(stmt, 0),
+				 .end = berth_stmt_int(stmt, 1),
+				 .on_expiry = BERTH_EXPIRY_SHUTDOWN,
+				 .evicted = true };
+	int r = berth_stmt_dup(stmt, 2, &l.vm, err);
+
+	l.start = l.end - 1;
+	if (r == 0)
+		r = berth_stmt_dup(stmt, 3, &l.rule, err);
+	if (r < 0)
+		berth_lease_done(&l);
+	else
+		*ret = l;
+	return r;
+}
+
+/* That of a live assignment. Return: as berth_lease_of(). */
+static int lease_of_assignment(struct berth_ledger *ledger, int64_t id, struct berth_lease *ret,
+			       struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_stmt_freep) struct berth_stmt *stmt = NULL;
 	int r;
 
-	r = berth_db_prepare(db, &stmt, err,
-			     "SELECT claim FROM assignment WHERE id = ? AND ended IS NULL", "i",
-			     id);
+	r = berth_db_prepare(berth_ledger_db(ledger), &stmt, err,
+			     "SELECT claim, changed, vm, evict FROM assignment"
+			     " WHERE id = ? AND ended IS NULL",
+			     "i", id);
 	if (r == 0)
 		r = berth_stmt_step(stmt, err);
 	if (r <= 0)
 		return r < 0 ? r : BERTH_ABSENT;
-	*ret = berth_stmt_int(stmt, 0);
-	return 0;
+	if (berth_stmt_text(stmt, 3))
+		return read_evicted(stmt, ret, err);
+	return berth_lease_of(ledger, berth_stmt_int(stmt, 0), ret, err);
+}
+
+static bool is_sooner(const struct berth_lease *a, const struct berth_lease *b)
+{
+	return a->evicted != b->evicted ? a->evicted : a->end < b->end;
 }
 
 int berth_lease_soonest(struct berth_ledger *ledger, const int64_t *ids, size_t nr,
@@ -293,14 +320,10 @@ int berth_lease_soonest(struct berth_ledger *ledger, const int64_t *ids, size_t 
 	int r = 0;
 
 	for (size_t i = 0; i < nr && r >= 0; i++) {
-		int64_t claim;
-
-		r = claim_of(berth_ledger_db(ledger), ids[i], &claim, err);
-		if (r == 0)
-			r = berth_lease_of(ledger, claim, &lease, err);
+		r = lease_of_assignment(ledger, ids[i], &lease, err);
 		if (r != 0)
 			continue;
-		if (best.end && best.end <= lease.end) {
+		if (best.end && !is_sooner(&lease, &best)) {
 			berth_lease_done(&lease);
 			continue;
 		}

@@ -40,6 +40,8 @@ struct berth_lease {
 	enum berth_expiry on_expiry;
 	char *rule; /* owned when it was read; name of the policy's rule that gave the terms, or NULL */
 	enum berth_lease_told told;
+	/* Its VM is asked to let go (struct berth_assignment.evict) since @end, whatever was agreed; @rule says why. */
+	bool evicted;
 };
 
 struct berth_lease_list {
@@ -91,7 +93,10 @@ int berth_lease_set_told(struct berth_ledger *ledger, int64_t claim, enum berth_
 int berth_lease_of(struct berth_ledger *ledger, int64_t claim, struct berth_lease *ret,
 		   struct berth_err *err);
 
-/* Of the leases of these assignments, live ones, the one that ends first. Return: as berth_lease_of(). */
+/*
+ * Of the leases of these assignments, live ones, the one that ends first. One that its VM is asked to let go of is as a lease with
+ * "shutdown" that has ended, and comes before all others. Return: as berth_lease_of().
+ */
 int berth_lease_soonest(struct berth_ledger *ledger, const int64_t *ids, size_t nr,
 			struct berth_lease *ret, struct berth_err *err);
 

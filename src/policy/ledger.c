@@ -483,9 +483,10 @@ int berth_ledger_set_evict(struct berth_ledger *ledger, int64_t id, const char *
 
 	if (r < 0)
 		return r;
-	r = berth_db_run(ledger->db, err,
-			 "UPDATE assignment SET evict = ? WHERE id = ? AND ended IS NULL", "si",
-			 why, id);
+	r = berth_db_run(
+		ledger->db, err,
+		"UPDATE assignment SET evict = ?, changed = ? WHERE id = ? AND ended IS NULL",
+		"sii", why, now(), id);
 	return berth_db_leave(ledger->db, own, one_changed(r, id, err), err);
 }
 
