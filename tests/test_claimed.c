@@ -142,7 +142,7 @@ static void nobody_is_displaced_unasked(void **state)
 	assign(f, "tiny", NIC2);
 	assert_int_equal(claimed(f, "t2", &got), BERTH_REFUSED);
 	assert_non_null(strstr(f->err.text, "if it may displace tiny"));
-	assert_non_null(strstr(f->err.text, "release them first"));
+	assert_non_null(strstr(f->err.text, "nobody is displaced unasked; with --preempt"));
 }
 
 /* What the policy says of a VM's claim goes into the ledger with what it gets, and from there into the next decision. */

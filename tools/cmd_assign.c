@@ -8,20 +8,25 @@
 
 #include "manager/assign.h"
 #include "manager/claimed.h"
+#include "manager/displace.h"
 #include "manager/wait.h"
 #include "tools/devargs.h"
 #include "tools/ending.h"
+#include "tools/vm_nudge.h"
 
 static const char help[] =
 	"Usage: berth assign DEV… --vm VM [--for TIME | --until MOMENT]\n"
 	"                    [--wait[=TIME]] [--priority N] [--force] [--dry-run] [--json]\n"
-	"       berth assign --claim VM [--for TIME | --until MOMENT] [--force] [--dry-run] [--json]\n\n"
+	"       berth assign --claim VM [--preempt] [--for TIME | --until MOMENT] [--force] [--dry-run] [--json]\n\n"
 	"Make VM the owner of the devices: their IOMMU groups move to vfio-pci as a whole and stay\n"
 	"there, for VM alone, until 'berth release'. All or nothing. DEV is an address (0000:03:00.0\n"
 	"or 03:00.0), a PCI path, a name from policy, or pool:NAME.\n\n"
 	"      --vm VM           the owner\n"
 	"      --claim VM        the owner, and it gets what its claim in the policy asks for:\n"
-	"                        'berth policy plan --vm VM' says what that is\n" BERTH_DEVARGS_LEASE_HELP
+	"                        'berth policy plan --vm VM' says what that is\n"
+	"      --preempt         with --claim: VMs of lower priority may have to go for it, where a rule\n"
+	"                        says \"preempt\": \"lower\": they are stopped, and what they have is reset\n"
+	"                        and given back before it is given to VM\n" BERTH_DEVARGS_LEASE_HELP
 	"      --wait[=TIME]     wait until whoever has the devices lets go of them, so long or for ever;\n"
 	"                        Ctrl-C ends it\n"
 	"      --priority N      0 to 999: who waits with a larger number comes first, then who came\n"
@@ -101,6 +106,35 @@ static int assign(struct berth_manager *m, const struct berth_devargs *args,
 	return r;
 }
 
+static void nudge(void *host, const char *vm)
+{
+	berth_vm_nudge(host, vm);
+}
+
+/* Others may have to go for it, and are waited for. */
+static int at_their_cost(struct berth_host *host, const struct berth_devargs *args,
+			 const struct berth_assign_how *how, struct berth_report *report,
+			 struct berth_err *err)
+{
+	const struct berth_displace_how displace = { .assign = *how, .asked = nudge, .arg = host };
+
+	if (!berth_host_is_real(host))
+		return berth_err_set(err, -EPERM,
+				     "%s is a captured host, not the running one: only --dry-run",
+				     host->root);
+	return berth_displace_assign(host, args->vm, &displace, report, err);
+}
+
+/* Says who would go, when that has to be. */
+static int look_at_cost(struct berth_manager *m, const struct berth_devargs *args,
+			const struct berth_assign_how *how, struct berth_report *report,
+			struct berth_err *err)
+{
+	int r = berth_displace_look(m, args->vm, report, err);
+
+	return r == 0 && report->nr == 0 ? assign(m, args, how, report, err) : r;
+}
+
 static int at_once(const struct berth_cmd *cmd, struct berth_host *host,
 		   const struct berth_devargs *args, const struct berth_assign_how *how,
 		   struct berth_ending *ending, struct berth_report *report, struct berth_err *err)
@@ -114,7 +148,8 @@ static int at_once(const struct berth_cmd *cmd, struct berth_host *host,
 	berth_devargs_doubts(cmd, m);
 	if (args->force)
 		berth_manager_force(m);
-	return assign(m, args, how, report, err);
+	return args->preempt ? look_at_cost(m, args, how, report, err) :
+			       assign(m, args, how, report, err);
 }
 
 static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, char **argv)
@@ -136,6 +171,10 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 		return berth_usage(cmd, "devices, or --claim: the claim names its own");
 	if (args.claim && args.wait)
 		return berth_usage(cmd, "--wait is for devices that are named, not for --claim");
+	if (args.preempt && !args.claim)
+		return berth_usage(cmd, "--preempt is for what a claim gets; --claim is missing");
+	if (args.preempt && args.force)
+		return berth_usage(cmd, "--force and --preempt do not go together");
 	if (!args.nr && !args.claim)
 		return berth_usage(cmd, "which device? 'berth list' shows them");
 	if (!args.vm)
@@ -146,6 +185,8 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	r = berth_ending_begin(&ending, cmd, host, &args, &err);
 	if (r == 0 && args.wait && !args.dry_run)
 		r = wait_for(cmd, host, &args, &how, &report, &err);
+	else if (r == 0 && args.preempt && !args.dry_run)
+		r = at_their_cost(host, &args, &how, &report, &err);
 	else if (r == 0)
 		r = at_once(cmd, host, &args, &how, &ending, &report, &err);
 	return berth_ending_end(&ending, r, &report, &err);

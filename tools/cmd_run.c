@@ -10,13 +10,18 @@
 #include "base/cleanup.h"
 #include "manager/assign.h"
 #include "manager/claimed.h"
+#include "manager/displace.h"
 #include "manager/manager.h"
 #include "tools/berth.h"
 #include "tools/devargs.h"
 #include "tools/out.h"
 #include "tools/run_config.h"
 #include "tools/supervisor.h"
+#include "tools/vm_nudge.h"
 #include "vmm/vm.h"
+
+#define BERTH_LOG "run"
+#include "base/log.h"
 
 static const char help[] =
 	"Usage: berth run [OPTIONS] [VM.json]\n"
@@ -38,6 +43,7 @@ static const char help[] =
 	"  --device DEV       pass this device through, with the other functions of its slot; may be repeated;\n"
 	"                     DEV,rom=off,msix-table=move,p2p-clique=N as in berth-vm(5)\n"
 	"  --claim            and what the VM's claim in the policy gets: 'berth policy plan --vm NAME' says what that is\n"
+	"  --preempt          with --claim: VMs of lower priority are stopped for it, where a rule says \"preempt\": \"lower\"\n"
 	"  --p2p              let the devices of the VM reach each other's BARs by DMA\n"
 	"  --on-error WHAT    when a device reports an uncorrectable error (PCIe AER): stop, pause or pass (stop)\n"
 	"  --iommu HOW        the kernel's interface to the IOMMU: auto, type1 or iommufd (auto: iommufd where there is one)\n"
@@ -65,11 +71,12 @@ static const char help[] =
 struct options {
 	struct berth_run_config config;
 	struct berth_supervisor_options supervisor;
-	bool dry_run, json, claim;
+	bool dry_run, json, claim, preempt;
 };
 
 enum {
 	OPT_NAME = 256,
+	OPT_PREEMPT,
 	OPT_KERNEL,
 	OPT_INITRD,
 	OPT_CMDLINE,
@@ -107,6 +114,7 @@ static const struct option longs[] = {
 	{ "on-dma-fault", required_argument, NULL, OPT_ON_DMA_FAULT },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "claim", no_argument, NULL, OPT_CLAIM },
+	{ "preempt", no_argument, NULL, OPT_PREEMPT },
 	{ "p2p", no_argument, NULL, OPT_P2P },
 	{ "iommu", required_argument, NULL, OPT_IOMMU },
 	{ "on-error", required_argument, NULL, OPT_ON_ERROR },
@@ -208,6 +216,9 @@ static int take_option(const struct berth_cmd *cmd, int c, struct options *o, st
 	case OPT_CLAIM:
 		o->claim = true;
 		return 0;
+	case OPT_PREEMPT:
+		o->preempt = true;
+		return 0;
 	case OPT_P2P:
 		o->config.p2p = true;
 		return 0;
@@ -280,6 +291,12 @@ static int parse(const struct berth_cmd *cmd, int argc, char **argv, struct opti
 		return berth_usage(cmd, "--wait is for devices that are named, not for --claim");
 	if (o->json && !o->dry_run)
 		return berth_usage(cmd, "--json goes with --dry-run");
+	if (o->preempt && !o->claim)
+		return berth_usage(cmd, "--preempt is for what a claim gets; --claim is missing");
+	if (o->preempt && o->dry_run)
+		return berth_usage(cmd,
+				   "'berth assign --claim VM --preempt --dry-run' says who would "
+				   "have to go; run itself cannot look at what is not free yet");
 	return berth_run_config_check(&o->config, &err) < 0 ? berth_usage(cmd, "%s", err.text) : 0;
 }
 
@@ -366,17 +383,38 @@ static int dry_run(const struct berth_cmd *cmd, struct berth_host *host, const s
 	return r < 0 ? berth_fail(cmd, r, &err) : BERTH_EXIT_OK;
 }
 
-/* What the VM's claim gets now, as if it had been named; whoever takes one of them before us makes the run fail, no more. */
-static int add_claimed(struct berth_host *host, struct berth_run_config *c, struct berth_err *err)
+static void nudge(void *host, const char *vm)
 {
-	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
-	struct berth_claimed claimed = { 0 };
-	int r = berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, err);
+	berth_vm_nudge(host, vm);
+}
 
-	if (r == 0)
-		r = berth_manager_claimed(m, c->name, &claimed, err);
+static int find_claimed(struct berth_host *host, const struct options *o, struct berth_claimed *ret,
+			struct berth_err *err)
+{
+	const struct berth_displace_how how = { .asked = nudge, .arg = host };
+	BERTH_CLEANUP(berth_manager_closep) struct berth_manager *m = NULL;
+	struct berth_report report = BERTH_REPORT_INIT;
+	int r;
+
+	if (!o->preempt) {
+		r = berth_manager_open(&m, host, BERTH_MANAGER_READ, NULL, err);
+		return r == 0 ? berth_manager_claimed(m, o->config.name, ret, err) : r;
+	}
+	r = berth_displace_make_room(host, o->config.name, &how, ret, &report, err);
+	for (size_t i = 0; i < report.nr; i++)
+		log_info("%s", report.lines[i]);
+	berth_report_done(&report);
+	return r;
+}
+
+/* What the VM's claim gets now, as if it had been named; whoever takes one of them before us makes the run fail, no more. */
+static int add_claimed(struct berth_host *host, struct options *o, struct berth_err *err)
+{
+	struct berth_claimed claimed = { 0 };
+	int r = find_claimed(host, o, &claimed, err);
+
 	for (size_t i = 0; r == 0 && i < claimed.nr; i++)
-		r = berth_run_config_parse_device(c, claimed.names[i], err);
+		r = berth_run_config_parse_device(&o->config, claimed.names[i], err);
 	berth_claimed_done(&claimed);
 	return r;
 }
@@ -390,7 +428,7 @@ static int run(const struct berth_cmd *cmd, struct berth_host *host, int argc, c
 	berth_run_config_init(&o.config);
 	r = parse(cmd, argc, argv, &o);
 	if (r == 0 && o.claim) {
-		r = add_claimed(host, &o.config, &err);
+		r = add_claimed(host, &o, &err);
 		r = r ? berth_fail(cmd, r, &err) : 0;
 	}
 	if (r == 0 && o.dry_run)

@@ -22,6 +22,7 @@ static const struct option options[] = {
 	{ "unclean", no_argument, NULL, 'u' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "claim", required_argument, NULL, 'c' },
+	{ "preempt", no_argument, NULL, 'P' },
 	{ "force", no_argument, NULL, 'F' },
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "until", required_argument, NULL, OPT_UNTIL },
@@ -38,6 +39,7 @@ static unsigned int flag_of(int c)
 	case 'v':
 		return BERTH_DEVARGS_VM;
 	case 'c':
+	case 'P':
 		return BERTH_DEVARGS_CLAIM;
 	case 'j':
 		return BERTH_DEVARGS_JSON;
@@ -71,6 +73,9 @@ static void set(struct berth_devargs *args, int c, const char *value)
 	case 'c':
 		args->vm = value;
 		args->claim = true;
+		break;
+	case 'P':
+		args->preempt = true;
 		break;
 	case 'j':
 		args->json = true;

@@ -23,7 +23,7 @@ enum berth_devargs_flag {
 	BERTH_DEVARGS_LEASE = 1 << 5, /* --for, --until, --on-expiry */
 	BERTH_DEVARGS_WAIT = 1 << 6,  /* --wait, --priority */
 	BERTH_DEVARGS_QUEUE = 1 << 7, /* --queue */
-	BERTH_DEVARGS_CLAIM = 1 << 8, /* --claim VM */
+	BERTH_DEVARGS_CLAIM = 1 << 8, /* --claim VM, --preempt */
 	BERTH_DEVARGS_FORCE = 1 << 9,
 };
 
@@ -33,7 +33,8 @@ struct berth_devargs {
 	const char *const *devs; /* borrowed from argv */
 	size_t nr;
 	bool dry_run, json, unclean, force;
-	bool claim; /* what the claim of @vm gets, instead of devices that are named */
+	bool claim;   /* what the claim of @vm gets, instead of devices that are named */
+	bool preempt; /* with @claim: others may have to go for it */
 	struct berth_lease_wish lease;
 	bool wait, queue;
 	int64_t wait_s; /* with wait: so long; 0: for ever */

@@ -9,11 +9,17 @@
 #include "manager/view.h"
 #include "policy/explain_claim.h"
 
+static void free_names(char **names, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		free(names[i]);
+	free(names);
+}
+
 void berth_claimed_done(struct berth_claimed *claimed)
 {
-	for (size_t i = 0; i < claimed->nr; i++)
-		free(claimed->names[i]);
-	free(claimed->names);
+	free_names(claimed->names, claimed->nr);
+	free_names(claimed->victims, claimed->nr_victims);
 	*claimed = (struct berth_claimed){ 0 };
 }
 
@@ -26,35 +32,48 @@ static int refuse(const struct berth_plan *plan, struct berth_err *err)
 	berth_explain_claim_remedy(plan, plan->nr - 1, remedy, sizeof(remedy));
 	if (a->victims)
 		return berth_err_set(err, BERTH_REFUSED,
-				     "%s: nobody is displaced unasked; end and release them first",
+				     "%s: nobody is displaced unasked; with --preempt they are "
+				     "ended and give back what they have",
 				     text);
 	return berth_err_set(err, BERTH_REFUSED, "%s%s%s", text, *remedy ? "; " : "", remedy);
+}
+
+static int add_name(char ***names, size_t *nr, const char *name)
+{
+	char **bigger = reallocarray(*names, *nr + 1, sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	*names = bigger;
+	bigger[*nr] = strdup(name);
+	return bigger[*nr] ? (++*nr, 0) : -ENOMEM;
 }
 
 static int keep_names(const struct berth_plan *plan, struct berth_claimed *ret)
 {
 	const struct berth_claim_answer *a = &plan->answers[plan->nr - 1];
-	struct berth_claimed claimed = { .names = calloc(a->nr_devices + 1, sizeof(char *)) };
+	struct berth_claimed claimed = { .priority = a->claim->priority };
+	int r = 0;
 
-	if (!claimed.names)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->nr_devices; i++) {
-		claimed.names[i] = strdup(plan->layout->world->facts[a->devices[i].device].bdf);
-		if (!claimed.names[i]) {
-			berth_claimed_done(&claimed);
-			return -ENOMEM;
-		}
-		claimed.nr++;
-	}
-	*ret = claimed;
-	return 0;
+	for (size_t i = 0; i < a->nr_devices && r == 0; i++)
+		r = add_name(&claimed.names, &claimed.nr,
+			     plan->layout->world->facts[a->devices[i].device].bdf);
+	for (const char **v = a->victims; v && *v && r == 0; v++)
+		r = add_name(&claimed.victims, &claimed.nr_victims, *v);
+	if (r < 0)
+		berth_claimed_done(&claimed);
+	else
+		*ret = claimed;
+	return r;
 }
 
-int berth_manager_claimed(struct berth_manager *m, const char *vm, struct berth_claimed *ret,
-			  struct berth_err *err)
+/* What the plan gives @vm; with @at_cost also when others have to go for it. */
+static int look(struct berth_manager *m, const char *vm, bool at_cost, struct berth_claimed *ret,
+		struct berth_err *err)
 {
 	BERTH_CLEANUP(berth_view_freep) struct berth_view *view = NULL;
 	BERTH_CLEANUP(berth_plan_freep) struct berth_plan *plan = NULL;
+	const struct berth_claim_answer *a;
 	const struct berth_policy *policy;
 	int r = berth_manager_policy(m, &policy, err);
 
@@ -70,9 +89,21 @@ int berth_manager_claimed(struct berth_manager *m, const char *vm, struct berth_
 	}
 	if (r != 0)
 		return r;
-	if (plan->answers[plan->nr - 1].outcome != BERTH_CLAIM_MET ||
-	    plan->answers[plan->nr - 1].victims)
+	a = &plan->answers[plan->nr - 1];
+	if (a->outcome != BERTH_CLAIM_MET || (a->victims && !at_cost))
 		return refuse(plan, err);
 	r = keep_names(plan, ret);
 	return r < 0 ? berth_err_set(err, r, "out of memory") : 0;
+}
+
+int berth_manager_claimed(struct berth_manager *m, const char *vm, struct berth_claimed *ret,
+			  struct berth_err *err)
+{
+	return look(m, vm, false, ret, err);
+}
+
+int berth_manager_claimed_at_cost(struct berth_manager *m, const char *vm,
+				  struct berth_claimed *ret, struct berth_err *err)
+{
+	return look(m, vm, true, ret, err);
 }

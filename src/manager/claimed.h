@@ -15,6 +15,9 @@ struct berth_manager;
 struct berth_claimed {
 	char **names; /* owned; BDFs, as a user would type them; by request */
 	size_t nr;
+	int priority;	/* of the claim */
+	char **victims; /* owned, each owned; VMs that would have to end for it */
+	size_t nr_victims;
 };
 void berth_claimed_done(struct berth_claimed *claimed);
 
@@ -29,5 +32,9 @@ void berth_claimed_done(struct berth_claimed *claimed);
  */
 int berth_manager_claimed(struct berth_manager *m, const char *vm, struct berth_claimed *ret,
 			  struct berth_err *err);
+
+/* The same, also when other VMs have to end for it: @ret->victims. */
+int berth_manager_claimed_at_cost(struct berth_manager *m, const char *vm,
+				  struct berth_claimed *ret, struct berth_err *err);
 
 #endif
