@@ -128,6 +128,7 @@ WRAP_test_bind := berth_sysfs_write
 WRAP_test_wait := berth_sysfs_write
 WRAP_test_displace := berth_sysfs_write
 WRAP_test_evict := berth_sysfs_write
+WRAP_test_reserve := berth_sysfs_write time
 WRAP_test_expire := berth_sysfs_write time
 WRAP_VERBS := berth_sysfs_write berth_netdev_vf_read berth_netdev_vf_apply
 WRAP_test_assign := $(WRAP_VERBS)

@@ -39,6 +39,8 @@ static const struct {
 	{ NULL, &berth_cmd_repin },
 	{ NULL, &berth_cmd_taint },
 	{ NULL, &berth_cmd_untaint },
+	{ NULL, &berth_cmd_reserve },
+	{ NULL, &berth_cmd_unreserve },
 	{ NULL, &berth_cmd_audit },
 	{ "Devices by hand", &berth_cmd_sriov },
 	{ NULL, &berth_cmd_bind },

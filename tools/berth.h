@@ -39,6 +39,8 @@ extern const struct berth_cmd
 	berth_cmd_renew,
 	berth_cmd_taint,
 	berth_cmd_untaint,
+	berth_cmd_reserve,
+	berth_cmd_unreserve,
 	berth_cmd_status,
 	berth_cmd_run,
 	berth_cmd_vm,

@@ -36,7 +36,7 @@ static const char script[] =
 	"        choice=$(berth help \"$verb\" 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u)\n"
 	"    else\n"
 	"        case $verb in\n"
-	"        show|plan|assign|release|renew|taint|untaint|run|policy|sriov|bind|unbind)\n"
+	"        show|plan|assign|release|renew|taint|untaint|reserve|run|policy|sriov|bind|unbind)\n"
 	"            choice=$(berth list -o bdf 2>/dev/null | tail -n +2) ;;\n"
 	"        *)\n"
 	"            choice= ;;\n"

@@ -8,19 +8,21 @@
 #include "policy/lease.h"
 #include "tools/devargs.h"
 #include "tools/out.h"
+#include "tools/out_reservations.h"
 #include "tools/timearg.h"
 
 static const char help[] =
 	"Usage: berth status [--queue] [--json]\n\n"
 	"Who owns what: every group that is recorded, and every one that somebody else has put on\n"
 	"vfio-pci (state external). Then who waits for devices ('berth assign --wait'), the next one first,\n"
-	"and what is tainted ('berth taint').\n\n"
+	"what is tainted ('berth taint'), and what is reserved ('berth reserve').\n\n"
 	"      --queue  only who waits; with --json {\"queue\":[{\"vm\":…,\"priority\":…,\"devices\":…,\n"
 	"               \"since\":…,\"process\":…}]}\n"
 	"  -j, --json   {\"owned\":[{\"group\":14,\"devices\":…,\"vm\":…,\"state\":…,\"since\":…,\n"
 	"               \"holder\":…,\"reset\":…,\"lease_end\":…,\"free_at\":…}],\n"
 	"               \"queue\":[…],\"taints\":[{\"bdf\":…,\"path\":…,\"taint\":…,\"effect\":…,\"since\":…,\n"
-	"               \"uid\":…,\"reason\":…}]}; \"since\", \"lease_end\" and \"free_at\" are UTC,\n"
+	"               \"uid\":…,\"reason\":…}],\"reservations\":[…]}, these as in 'berth reserve --list';\n"
+	"               \"since\", \"lease_end\" and \"free_at\" are UTC,\n"
 	"               \"holder\" is a process id\n\n"
 	"STATE   preparing, assigned, in-use, releasing, sanitising, returning, faulted, quarantined,\n"
 	"        identity-changed; external; lost: gone from this host, kept for when it comes back;\n"
@@ -155,7 +157,7 @@ static void fill_taints(struct berth_out *out, const struct berth_taint_list *ta
 	}
 }
 
-enum { OWNED, QUEUE, TAINTS, NR_TABLES };
+enum { OWNED, QUEUE, TAINTS, RESERVATIONS, NR_TABLES };
 
 static int make_tables(struct berth_out *outs[NR_TABLES], bool json, struct berth_err *err)
 {
@@ -168,6 +170,8 @@ static int make_tables(struct berth_out *outs[NR_TABLES], bool json, struct bert
 	if (r == 0)
 		r = berth_out_new(&outs[TAINTS], "taints", taint_cols, BERTH_ARRAY_SIZE(taint_cols),
 				  mode, err);
+	if (r == 0)
+		r = berth_out_reservations_new(&outs[RESERVATIONS], json, err);
 	return r;
 }
 
@@ -181,10 +185,11 @@ static int print(const struct berth_status *status, const struct berth_devargs *
 		fill_owned(outs[OWNED], status, args->json);
 		fill_queue(outs[QUEUE], &status->queue);
 		fill_taints(outs[TAINTS], &status->taints);
+		berth_out_reservations_fill(outs[RESERVATIONS], &status->reservations, args->json);
 	}
 	if (r == 0 && !args->queue && !args->json && !status->nr)
 		printf("no VM owns any device\n%s",
-		       status->queue.nr + status->taints.nr ? "\n" : "");
+		       status->queue.nr + status->taints.nr + status->reservations.nr ? "\n" : "");
 	if (r == 0)
 		r = args->queue ? berth_out_print(outs[QUEUE], stdout, err) :
 				  berth_out_print_all(outs, NR_TABLES, stdout, err);

@@ -5,6 +5,7 @@
 
 #include "base/host.h"
 #include "manager/manager.h"
+#include "manager/reserve.h"
 #include "policy/load.h"
 
 int policy_scene_read(struct policy_scene *s, struct berth_host *host,
@@ -19,6 +20,8 @@ int policy_scene_read(struct policy_scene *s, struct berth_host *host,
 		r = berth_policy_load(host, &s->policy, err);
 	if (r == 0)
 		r = berth_manager_open(&s->m, host, BERTH_MANAGER_READ, NULL, err);
+	if (r == 0)
+		r = berth_reserve_enter(s->m, s->policy, err);
 	return r == 0 ? berth_view_new(&s->view, s->m, s->policy, err) : r;
 }
 

@@ -13,6 +13,7 @@
 #include "manager/owner.h"
 #include "manager/release.h"
 #include "manager/report.h"
+#include "manager/reserve.h"
 #include "policy/ledger.h"
 
 /* It ended: said once, whoever notices. */
@@ -112,7 +113,9 @@ int berth_expire(struct berth_manager *m, struct berth_report *report, bool *cha
 {
 	int r = expire_leases(m, report, changed, err);
 
-	return r == 0 ? berth_evict_idle(m, report, changed, err) : r;
+	if (r == 0)
+		r = berth_evict_idle(m, report, changed, err);
+	return r == 0 ? berth_reserve_tidy(m, report, err) : r;
 }
 
 static void look(const struct berth_lease *l, const struct berth_assignment_list *live,

@@ -9,6 +9,7 @@
 #include "manager/context.h"
 #include "manager/facts.h"
 #include "manager/recover.h"
+#include "manager/reserve.h"
 #include "manager/view.h"
 #include "manager/wait.h"
 #include "policy/ledger.h"
@@ -71,8 +72,8 @@ static int open_all(struct berth_manager *m, struct berth_err *err)
 		r = berth_lock_take(&m->lock, m->host->state, BERTH_MANAGER_LOCK_MS, err);
 	if (r == 0)
 		r = open_ledger(m, err);
-	if (r == 0)
-		berth_policy_load(m->host, &m->policy, &m->policy_err);
+	if (r == 0 && berth_policy_load(m->host, &m->policy, &m->policy_err) == 0)
+		r = berth_reserve_enter(m, m->policy, err);
 	if (r == 0)
 		r = berth_manager_refresh(m, err);
 	return r;

@@ -267,6 +267,8 @@ int berth_status_read(struct berth_manager *m, struct berth_status *ret, struct 
 		r = berth_wait_queue(m, &s.queue, err);
 	if (r == 0 && m->ledger)
 		r = berth_taint_find(m->ledger, NULL, &s.taints, err);
+	if (r == 0 && m->ledger)
+		r = berth_reservation_all(m->ledger, &s.reservations, err);
 	berth_assignment_list_free(&live);
 	if (r < 0) {
 		berth_status_done(&s);
@@ -298,5 +300,6 @@ void berth_status_done(struct berth_status *s)
 	free(s->rows);
 	berth_queue_free(&s->queue);
 	berth_taint_list_free(&s->taints);
+	berth_reservation_list_free(&s->reservations);
 	memset(s, 0, sizeof(*s));
 }

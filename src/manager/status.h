@@ -12,6 +12,7 @@
 #include "base/bdf.h"
 #include "manager/drift.h"
 #include "policy/queue.h"
+#include "policy/reservation.h"
 #include "policy/taint.h"
 
 struct berth_err;
@@ -43,6 +44,7 @@ struct berth_status {
 	/* owned; who waits, the next one first; nobody for whom the ledger is hidden */
 	struct berth_queue queue;
 	struct berth_taint_list taints; /* owned; by path; none for whom the ledger is hidden */
+	struct berth_reservation_list reservations; /* owned; likewise, by beginning */
 };
 
 /* @ret: owned by the caller, berth_status_done(). Return: 0; -ENOMEM; -errno. */

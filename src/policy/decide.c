@@ -297,13 +297,13 @@ static void check_rules(struct berth_decision *d)
 {
 	struct berth_ballot ballot;
 
-	if (d->policy->nr_files == 0) {
-		allow_by(d, BERTH_REASON_NO_POLICY, NULL);
-		return;
-	}
 	check_tenants(d);
 	berth_vote(d->world, d->device, d->subject, &ballot, d->trace);
-	check_ballot(d, &ballot);
+	/* Without a policy file there may be reservations in the ledger: they keep others out, and nobody needs them for leave. */
+	if (d->policy->nr_files == 0 && !ballot.deny)
+		allow_by(d, BERTH_REASON_NO_POLICY, NULL);
+	else
+		check_ballot(d, &ballot);
 }
 
 /* --- all of it --- */

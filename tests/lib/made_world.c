@@ -22,6 +22,8 @@ struct made_world *made_world_new(size_t room)
 
 void made_world_free(struct made_world *made)
 {
+	if (!made)
+		return;
 	berth_world_free(made->world);
 	berth_policy_free(made->policy);
 	for (size_t i = 0; i < made->nr; i++) {
