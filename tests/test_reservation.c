@@ -173,9 +173,10 @@ static void a_number_is_withheld_while_its_time_is(void **state)
 	assert_false(v.allow);
 	assert_int_equal(v.reason, BERTH_REASON_RESERVED);
 	berth_explain_verdict(f->made->world, &v, text, sizeof(text));
-	assert_non_null(strstr(text, "rule \"demo\" ("));
-	assert_non_null(strstr(text, "the ledger ('berth reserve --list')"));
-	assert_non_null(strstr(text, "/reservations/demo"));
+	assert_non_null(strstr(text, "rule \"demo\" (the ledger ('berth reserve --list'), "
+				     "/reservations/demo) reserves "));
+	berth_explain_remedy(f->made->world, &v, text, sizeof(text));
+	assert_string_equal(text, "wait until 1970-01-01T00:05Z, or 'berth unreserve demo'");
 	assert_true(decide(f, 1, "t1").allow);
 	see(f, POLICY, &r, 299);
 	berth_world_set_owner(f->made->world, 0, "t2");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "policy/reservation.h"
 #include "policy/vote.h"
 
 /* What is being put into words. */
@@ -242,6 +243,10 @@ static void help_with_rules(struct words *t)
 		break;
 	case BERTH_REASON_RESERVED:
 		time_text(rule->until, until);
+		if (berth_reservation_is_rule(rule)) {
+			say(t, "wait until %s, or 'berth unreserve %s'", until, rule->name);
+			break;
+		}
 		say(t, "%s%s%sallow VM %s with a priority above %d", *until ? "wait until " : "",
 		    until, *until ? ", or " : "", t->vm, rule->priority);
 		break;

@@ -176,6 +176,13 @@ int berth_reservation_all(struct berth_ledger *ledger, struct berth_reservation_
 
 /* --- as a rule --- */
 
+static const char origin[] = BERTH_RESERVATION_ORIGIN;
+
+bool berth_reservation_is_rule(const struct berth_rule *rule)
+{
+	return rule->origin.file == origin;
+}
+
 bool berth_reservation_is_void(const struct berth_policy *policy, const struct berth_reservation *r)
 {
 	if (r->tenant && !berth_policy_tenant(policy, r->tenant))
@@ -230,7 +237,7 @@ static int fill_rule(struct berth_rule *rule, const struct berth_reservation *r,
 		.from = r->from,
 		.until = r->until,
 		.count = r->count,
-		.origin = { .file = BERTH_RESERVATION_ORIGIN },
+		.origin = { .file = origin },
 	};
 	if (asprintf(&rule->origin.pointer, "/reservations/%s", r->name) < 0)
 		rule->origin.pointer = NULL;

@@ -65,6 +65,9 @@ bool berth_reservation_is_void(const struct berth_policy *policy,
 int berth_reservation_enter(struct berth_policy *policy, const struct berth_reservation *r,
 			    int64_t now, struct berth_err *err);
 
+/* Is the rule one of these? */
+bool berth_reservation_is_rule(const struct berth_rule *rule);
+
 /* "2 of pool train", "all of class gpu", "0000:…": what it is about. Returns @buf. */
 char *berth_reservation_words(const struct berth_reservation *r, char *buf, size_t size);
 

@@ -205,8 +205,12 @@ const struct berth_pool_entry *berth_policy_pool(const struct berth_policy *poli
 
 char *berth_origin_format(const struct berth_origin *origin, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s:%u:%u, %s", origin->file, origin->line, origin->column,
-		 origin->pointer);
+	/* what is in no file has no line */
+	if (!origin->line)
+		snprintf(buf, size, "%s, %s", origin->file, origin->pointer);
+	else
+		snprintf(buf, size, "%s:%u:%u, %s", origin->file, origin->line, origin->column,
+			 origin->pointer);
 	return buf;
 }
 

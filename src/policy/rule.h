@@ -277,7 +277,7 @@ const struct berth_pool_entry *berth_policy_pool(const struct berth_policy *poli
 /* Is there a term for this attribute anywhere in it? What is costly to learn need not be learned otherwise. */
 bool berth_policy_asks(const struct berth_policy *policy, const char *attribute);
 
-/* "FILE:LINE:COLUMN, /rules/3", cut to @size. Returns @buf. */
+/* "FILE:LINE:COLUMN, /rules/3", without line and column where there are none, cut to @size. Returns @buf. */
 char *berth_origin_format(const struct berth_origin *origin, char *buf, size_t size);
 #define BERTH_ORIGIN_STR(o) berth_origin_format((o), (char[384]){ 0 }, 384)
 
