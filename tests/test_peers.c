@@ -68,7 +68,7 @@ static void make(struct berth_device dev[static NR])
 static void ports_without_acs_let_neighbours_meet(void **state)
 {
 	struct berth_device dev[NR];
-	struct berth_inventory inv = { dev, NR };
+	struct berth_inventory inv = { .devices = dev, .nr = NR };
 
 	(void)state;
 	make(dev);
@@ -96,7 +96,7 @@ static int ask(struct berth_inventory *inv, const struct berth_device *const *as
 static void a_neighbour_at_work_is_refused_with_its_driver(void **state)
 {
 	struct berth_device dev[NR];
-	struct berth_inventory inv = { dev, NR };
+	struct berth_inventory inv = { .devices = dev, .nr = NR };
 	const struct berth_device *const edu[] = { &dev[EDU] };
 	const struct berth_device *const both[] = { &dev[EDU], &dev[E1000E] };
 	const struct berth_assignment_list live = { 0 };
@@ -115,7 +115,7 @@ static void a_neighbour_at_work_is_refused_with_its_driver(void **state)
 static void another_vms_neighbour_is_refused_with_its_owner(void **state)
 {
 	struct berth_device dev[NR];
-	struct berth_inventory inv = { dev, NR };
+	struct berth_inventory inv = { .devices = dev, .nr = NR };
 	const struct berth_device *const edu[] = { &dev[EDU] };
 	char path[] = "h", vm[] = "t2";
 	struct berth_member member = { .path = path };
