@@ -63,7 +63,7 @@ ok "a device that is not there is a failure" json 1 "d['outcome'] == 'failed' an
 ok "assign --wait gives up in time" as_itself json 1 "d['outcome'] == 'failed' and 'gave up' in d['error']" assign $GPU --vm t2 --wait=1s --json
 ok "assign --wait of what is free gets it" json 0 "[x['bdf'] for x in d['devices']] == ['$VF'] and dev('$VF')['owner'] == 't3'" assign $VF --vm t3 --wait --json
 ok "renew without a device tells all that the VM has" json 0 "len(d['devices']) == 2 and dev('$GPU')['on_expiry'] == 'notify'" renew --vm t1 --for 2h --on-expiry notify --json
-ok "status has the lease and its end, and three arrays" json 0 "list(d) == ['owned', 'queue', 'taints'] and d['owned'][0]['lease_end'] > '2026' and d['owned'][0]['free_at'] is None and d['taints'] == []" status --json
+ok "status has the lease and its end, and four arrays" json 0 "list(d) == ['owned', 'queue', 'taints', 'reservations'] and d['owned'][0]['lease_end'] > '2026' and d['owned'][0]['free_at'] is None and d['taints'] == []" status --json
 ok "taint tells the taints" json 0 "dev('$NVME')['taints'] == [{'taint': 'hw-fault', 'effect': 'no-new', 'reason': 'smoke'}] and len(d['devices']) == 1" taint $NVME hw-fault --reason smoke --json
 ok "status lists taints" json 0 "[(t['bdf'], t['taint'], t['effect'], t['reason']) for t in d['taints']] == [('$NVME', 'hw-fault', 'no-new', 'smoke')]" status --json
 "$berth" status >"$tmp/out" 2>"$tmp/err"

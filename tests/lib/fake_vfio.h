@@ -63,7 +63,7 @@ struct fake_vfio {
 
 	unsigned int nr_resets, nr_hot_resets, nr_closed;
 	int reset_result, hot_info_result, hot_result;
-	bool reset_hangs; /* it does not return */
+	bool reset_hangs;	/* it does not return */
 	bool reset_sets_master; /* a reset that leaves bus mastering on */
 	struct berth_vfio_dependent dependents[8];
 	size_t nr_dependents;
