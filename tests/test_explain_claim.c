@@ -135,6 +135,24 @@ static void the_nearest_miss_and_its_remedy_are_named(void **state)
 	assert_int_equal(json_integer_value(json_object_get(candidate(f, 1, 0), "failed")), 1);
 }
 
+/* Nobody has it: there is nothing to release. */
+static void what_a_larger_claim_gets_first_is_not_called_owned(void **state)
+{
+	struct fixture *f = *state;
+
+	made_world_add_switches(f->made, 1, 1, 1, 1);
+	explain(f,
+		"'classes': [ { 'name': 'nic', 'match': { 'pci.class': '02*' } } ],"
+		" 'rules': [ { 'effect': 'allow', 'subject': { 'any_vm': true },"
+		" 'resource': { 'class': 'nic' } } ], 'claims': ["
+		" { 'vm': 'ml', 'requests': [ { 'name': 'n', 'class': 'nic' } ] },"
+		" { 'vm': 'db1', 'priority': 5, 'requests': [ { 'name': 'n', 'class': 'nic' } ] } ]");
+	assert_non_null(
+		strstr(f->text, "0000:01:00.0 goes to VM db1, whose claim is served first"));
+	assert_string_equal(
+		f->remedy, "give its claim a larger priority than that of VM db1, or ask for less");
+}
+
 /* Of a device that is denied and one that is owned the second came farther. */
 static void the_nearest_is_the_one_that_came_farthest(void **state)
 {
@@ -174,6 +192,7 @@ int main(void)
 		T(what_is_met_names_the_devices_and_the_scores),
 		T(a_constraint_in_the_way_is_named_and_shown_on_each_candidate),
 		T(the_nearest_miss_and_its_remedy_are_named),
+		T(what_a_larger_claim_gets_first_is_not_called_owned),
 		T(the_nearest_is_the_one_that_came_farthest),
 		T(nothing_that_fits_at_all_is_said),
 #undef T

@@ -397,6 +397,7 @@ static void give(struct berth_layout *layout, uint32_t group, const struct berth
 		struct berth_usage *u = &layout->world->usage[g->members[i]];
 
 		u->state = NULL;
+		u->planned = true;
 		u->lease_end = 0;
 		u->priority = claim->priority;
 		u->preemptible = claim->preemptible;

@@ -138,7 +138,11 @@ static void say_state(struct words *t)
 
 	switch (v->reason) {
 	case BERTH_REASON_OWNED:
-		say(t, "%s is owned by VM %s", t->bdf, v->name);
+		say(t,
+		    t->w->usage[v->device].planned ?
+			    "%s goes to VM %s, whose claim is served first" :
+			    "%s is owned by VM %s",
+		    t->bdf, v->name);
 		break;
 	case BERTH_REASON_GROUP_SPLIT:
 		say(t, "VM %s owns a part of the IOMMU group of %s, and a group has one owner",
@@ -259,6 +263,11 @@ static void help_with_owner(struct words *t)
 {
 	char until[32];
 
+	if (t->w->usage[t->v->device].planned) {
+		say(t, "give its claim a larger priority than that of VM %s, or ask for less",
+		    t->v->name);
+		return;
+	}
 	time_text(t->w->usage[t->v->device].lease_end, until);
 	say(t, "run 'berth release --vm %s'%s%s%s", t->v->name,
 	    *until ? ", or wait until its lease ends at " : "", until, "");

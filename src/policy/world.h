@@ -36,6 +36,7 @@ struct berth_usage {
 	int64_t last_use;  /* likewise; 0: never, or nobody knows */
 	int priority;	   /* of the claim it was given for; 0 when there was none */
 	bool preemptible;  /* that claim may be displaced */
+	bool planned;	   /* a plan gives it to @vm, and nobody has it yet */
 	const struct berth_usage_taint *taints; /* the ledger's; the policy has its own */
 	size_t nr_taints;
 	const char *safety;	 /* why the host cannot let it go: a code of safety ("HOST_USES") */

@@ -221,6 +221,46 @@ tainted() {
     expect 0 "→ nvme" "and given back" release --vm w
 }
 
+# A VM that has what another one needs more, by policy, is stopped for it; and one whose device is to be evicted.
+displaced() {
+    local -x BERTH_ETC=/tmp/displaced
+    mkdir -p $BERTH_ETC/policy.d
+    cat >$BERTH_ETC/policy.d/10-claims.json <<'END'
+{ "version": 1,
+  "classes": [ { "name": "nic", "match": { "pci.class": "0200", "pci.is_vf": false } } ],
+  "rules": [ { "effect": "allow", "subject": { "any_vm": true }, "resource": { "class": "nic" }, "preempt": "lower" } ],
+  "claims": [ { "vm": "low", "priority": 1, "preemptible": true, "requests": [ { "name": "nic", "class": "nic" } ] } ] }
+END
+    start low --claim
+    cat >$BERTH_ETC/policy.d/20-high.json <<'END'
+{ "version": 1, "claims": [ { "vm": "high", "priority": 5, "requests": [ { "name": "nic", "class": "nic" } ] } ] }
+END
+    expect 3 "low.*--preempt" "who would have to go is named, and how to ask" assign --claim high
+    check "and not asked" is low in-use
+    expect 0 "low" "nor by --dry-run" assign --claim high --preempt --dry-run
+    check "which changes nothing" is low in-use
+    expect 0 "owned by high" "assign --preempt" assign --claim high --preempt
+    cp /tmp/stderr /tmp/preempt.err
+    ended low $vm
+    sed 's/^/# /' /tmp/stdout /tmp/stderr /tmp/preempt.err
+    check "the VM that had it says for whom it ended" grep -q high /tmp/stderr
+    check "the claim has it" is high assigned
+    check "and the VM nothing" is low ""
+    expect 3 "owned by VM high" "nobody goes for a claim of lower priority" assign --claim low --preempt
+    expect 0 "→ igb" "given back" release --vm high
+    expect 3 "goes to VM high, whose claim is served first" "and a claim of higher priority comes first" assign --claim low
+    BERTH_ETC=/etc/berth
+    start v --device $nvme
+    expect 0 "v" "taint --effect evict asks its VM" taint $nvme smells --effect evict
+    ended v $vm
+    sed 's/^/# /' /tmp/stdout /tmp/stderr
+    check "which says why it ended" grep -q smells /tmp/stderr
+    check "the drive is back with the host" has $nvme nvme '(null)'
+    expect 3 "smells" "and nobody's" assign $nvme --vm w
+    expect 0 "" "untaint" untaint $nvme smells
+    check "nobody owns anything" nobody_owns
+}
+
 audited() {
     expect 0 "assign +t1 +$nic +host:igb +preparing +asked for" "the record says who took what, and how it was" audit --vm t1
     expect 0 "rows are as they were written" "the record is whole" audit verify
@@ -301,6 +341,7 @@ moves() {
     waiters
     lease_of_a_vm
     tainted
+    displaced
     killed_at_ten_moments
     expect 0 "agree" "recover finds nothing left to do" recover
     audited
@@ -329,6 +370,11 @@ vms)
     waiters
     lease_of_a_vm
     tainted
+    displaced
+    ;;
+displaced)
+    modprobe vfio-pci
+    displaced
     ;;
 moves) moves ;;
 switch) switch ;;
