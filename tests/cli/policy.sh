@@ -163,7 +163,7 @@ expect "plan of a file" 1 "" "20-claims.json:1:28: /pools/0: there is no class \
 expect "plan for one VM" 0 "^t1 .*t1 wants 2 of \"card\", and may have 0 of 1, 1 NO_RULE_ALLOWS" "" policy plan --vm t1
 expect "a VM without a claim" 1 "" "the policy has no claim of VM x" policy plan --vm x
 expect "explain a claim: every candidate" 0 "^card  *0000:01:00.0 yes  *[0-9]* of [0-9]* RULE_ALLOWS" "" policy explain --vm ml-1
-expect "explain a claim: the nearest miss" 0 "^what would help: run 'berth release --vm ml-1'" "" policy explain --vm ml-2
+expect "explain a claim: the nearest miss" 0 "^what would help: give its claim a larger priority than that of VM ml-1" "" policy explain --vm ml-2
 expect "explain a claim as JSON" 0 '"candidates"' "" policy explain --vm ml-2 --json
 json_ok "which is JSON"
 expect "plan changes nothing" 0 "no VM owns any device" "" status
