@@ -46,7 +46,7 @@ import os
 import sys
 
 data = json.load(open(sys.argv[1]))
-[rows] = data.values()
+rows = data["owned"]
 for row in rows:
     if row["state"] == "in-use" and not (row["holder"] and os.path.exists(f"/proc/{row['holder']}")) and not row["note"]:
         sys.exit(f"in use without a holder: {row}")
