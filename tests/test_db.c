@@ -211,23 +211,27 @@ static void a_creation_that_was_cut_short_is_empty_and_is_finished(void **state)
 /* The page of the file that is the root of the table @name, overwritten. */
 static void spoil_table(const char *dir, const char *name)
 {
-	char rubbish[4096], query[128];
+	char rubbish[65536], query[160];
 	sqlite3_stmt *stmt;
 	sqlite3 *db;
-	off_t page;
+	off_t page, size;
 	int fd;
 
 	assert_int_equal(sqlite3_open(TMP_PATH(dir, "ledger.db"), &db), SQLITE_OK);
-	snprintf(query, sizeof(query), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'",
-		 name);
+	snprintf(
+		query, sizeof(query),
+		"SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = '%s'",
+		name);
 	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &stmt, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	page = sqlite3_column_int64(stmt, 0);
+	size = sqlite3_column_int64(stmt, 1);
+	assert_in_range(size, 512, sizeof(rubbish));
 	sqlite3_finalize(stmt);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	memset(rubbish, 0x5a, sizeof(rubbish));
 	fd = open(TMP_PATH(dir, "ledger.db"), O_RDWR);
-	assert_int_equal(pwrite(fd, rubbish, sizeof(rubbish), (page - 1) * 4096), 4096);
+	assert_int_equal(pwrite(fd, rubbish, (size_t)size, (page - 1) * size), size);
 	close(fd);
 }
 
