@@ -21,7 +21,7 @@
 #include "manager/report.h"
 #include "manager/status.h"
 #include "policy/audit.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/reported.h"
 
 #define NIC  "0000:01:00.0"
 #define GPU  "0000:02:00.0"
@@ -58,62 +58,25 @@ time_t __wrap_time(time_t *ret)
 	return now;
 }
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-	struct berth_report report; /* of the last verb */
-	struct berth_err err;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct reported *f = reported_new(fns, BERTH_ARRAY_SIZE(fns));
 
-	assert_non_null(f);
 	now = 1796143680; /* 2026-12-01T16:48:00Z */
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	fake_host_file(f->fake, "proc/interrupts",
-		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
 	*state = f;
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_report_done(&f->report);
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
-}
-
-/* --- verbs --- */
-
-static struct berth_manager *open_manager(struct fixture *f, enum berth_manager_mode mode)
-{
-	struct berth_manager *m = NULL;
-
-	berth_report_done(&f->report);
-	f->report = (struct berth_report)BERTH_REPORT_INIT;
-	berth_err_clear(&f->err);
-	if (berth_manager_open(&m, f->host, mode, &f->report, &f->err) != 0)
-		fail_msg("open: %s", f->err.text);
-	return m;
-}
-
-static int assign(struct fixture *f, const char *dev, struct berth_assign_how how)
+static int assign(struct reported *f, const char *dev, struct berth_assign_how how)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m =
-		open_manager(f, how.dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
+		reported_open(f, how.dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
 
-	return berth_manager_assign_how(m, "t1", &dev, 1, &how, &f->report, &f->err);
+	return berth_manager_assign_how(m, "t1", &dev, 1, &how, &f->report, &f->on.err);
 }
 
-static int assign_for(struct fixture *f, const char *dev, int64_t for_s, enum berth_expiry what)
+static int assign_for(struct reported *f, const char *dev, int64_t for_s, enum berth_expiry what)
 {
 	return assign(f, dev,
 		      (struct berth_assign_how){ .lease = { .for_s = for_s,
@@ -121,23 +84,23 @@ static int assign_for(struct fixture *f, const char *dev, int64_t for_s, enum be
 							    .on_expiry = what } });
 }
 
-static int renew(struct fixture *f, const char *dev, int64_t for_s, bool dry_run)
+static int renew(struct reported *f, const char *dev, int64_t for_s, bool dry_run)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m =
-		open_manager(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
+		reported_open(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
 	struct berth_renew_how how = { .dry_run = dry_run, .wish = { .for_s = for_s } };
 
 	return berth_manager_renew(m, dev ? NULL : "t1", &dev, dev ? 1 : 0, &how, &f->report,
-				   &f->err);
+				   &f->on.err);
 }
 
-static void recover(struct fixture *f)
+static void recover(struct reported *f)
 {
-	berth_manager_close(open_manager(f, BERTH_MANAGER_CHANGE));
+	berth_manager_close(reported_open(f, BERTH_MANAGER_CHANGE));
 }
 
-static bool reported(const struct fixture *f, const char *what)
+static bool reported(const struct reported *f, const char *what)
 {
 	for (size_t i = 0; i < f->report.nr; i++) {
 		if (strstr(f->report.lines[i], what))
@@ -147,14 +110,14 @@ static bool reported(const struct fixture *f, const char *what)
 }
 
 /* The first row of berth status; devices NULL: there is none. */
-static struct berth_status_row row(struct fixture *f)
+static struct berth_status_row row(struct reported *f)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m = NULL;
 	struct berth_status_row ret = { 0 };
 	struct berth_status s;
 
-	assert_int_equal(berth_manager_open(&m, f->host, BERTH_MANAGER_READ, NULL, NULL), 0);
+	assert_int_equal(berth_manager_open(&m, f->on.host, BERTH_MANAGER_READ, NULL, NULL), 0);
 	assert_int_equal(berth_status_read(m, &s, NULL), 0);
 	if (s.nr)
 		ret = s.rows[0];
@@ -162,13 +125,14 @@ static struct berth_status_row row(struct fixture *f)
 	return ret;
 }
 
-static void expect_audit(struct fixture *f, const char *verb, const char *before, const char *after)
+static void expect_audit(struct reported *f, const char *verb, const char *before,
+			 const char *after)
 {
 	BERTH_CLEANUP(berth_ledger_closep) struct berth_ledger *ledger = NULL;
 	struct berth_audit_list list;
 	bool found = false;
 
-	assert_int_equal(berth_ledger_open(&ledger, f->host->state, BERTH_LEDGER_READ, NULL), 0);
+	assert_int_equal(berth_ledger_open(&ledger, f->on.host->state, BERTH_LEDGER_READ, NULL), 0);
 	assert_int_equal(berth_audit_find(ledger, &(struct berth_audit_query){ 0 }, &list, NULL),
 			 0);
 	for (size_t i = 0; i < list.nr; i++)
@@ -184,7 +148,7 @@ static void expect_audit(struct fixture *f, const char *verb, const char *before
 
 static void a_lease_that_is_over_goes_back_to_the_host(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_DETACH), 0);
 	assert_true(
@@ -195,12 +159,12 @@ static void a_lease_that_is_over_goes_back_to_the_host(void **state)
 	now += HOUR - 1;
 	recover(f);
 	assert_int_equal(f->report.nr, 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 	now += 1;
 	recover(f);
 	assert_true(reported(f, "the lease of t1 ended 2026-12-01T17:48:00Z (0 s ago)"));
 	assert_true(reported(f, NIC ": the lease of t1 is over"));
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 	assert_null(row(f).state);
 	expect_audit(f, "lease", "until 2026-12-01T17:48:00Z", "ended 2026-12-01T17:48:00Z");
 	expect_audit(f, "release", "returning", "host");
@@ -210,7 +174,7 @@ static void a_lease_that_is_over_goes_back_to_the_host(void **state)
 
 static void notify_is_told_once_and_takes_nothing(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_NOTIFY), 0);
 	assert_int_equal(row(f).free_at, 0);
@@ -220,41 +184,41 @@ static void notify_is_told_once_and_takes_nothing(void **state)
 	assert_true(reported(f, "the lease of t1 ended 2026-12-01T17:48:00Z (4 h 0 min ago)"));
 	recover(f);
 	assert_int_equal(f->report.nr, 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 }
 
 static void what_has_no_lease_stays(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign(f, NIC, (struct berth_assign_how){ 0 }), 0);
 	assert_int_equal(row(f).lease_end, 0);
 	now += 10000 * HOUR;
 	recover(f);
 	assert_int_equal(f->report.nr, 0);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 }
 
 /* Looking says what would be done, and does nothing. */
 static void a_look_changes_nothing(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_DETACH), 0);
 	now += HOUR;
 	{
 		BERTH_CLEANUP(berth_manager_closep)
-		struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+		struct berth_manager *m = reported_open(f, BERTH_MANAGER_READ);
 
 		assert_int_equal(berth_recover_look(m, &f->report, NULL), 0);
 	}
 	assert_true(reported(f, "give it back to the host"));
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 }
 
 static void a_running_vm_keeps_its_devices_until_it_ends(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	struct berth_lease_wish wish = { .for_s = HOUR };
 	struct berth_vm_claim *claim = NULL;
 	struct berth_manager *m;
@@ -263,14 +227,14 @@ static void a_running_vm_keeps_its_devices_until_it_ends(void **state)
 
 	/* /proc/PID/stat of this process, as the fake host has it */
 	snprintf(path, sizeof(path), "proc/%d/stat", (int)getpid());
-	fake_host_file(f->fake, path,
+	fake_host_file(f->on.fake, path,
 		       "%d (berth) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n",
 		       (int)getpid());
 	/* lent before by assign: it would stay assigned after the run, were it not over by then */
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_DETACH), 0);
-	m = open_manager(f, BERTH_MANAGER_CHANGE);
+	m = reported_open(f, BERTH_MANAGER_CHANGE);
 	assert_int_equal(berth_manager_claim_leased(m, "t1", &dev, 1, getpid(), &wish, &claim,
-						    &f->report, &f->err),
+						    &f->report, &f->on.err),
 			 0);
 	berth_manager_close(m);
 	assert_int_equal(row(f).free_at, 0); /* it may go on as long as it likes */
@@ -279,11 +243,11 @@ static void a_running_vm_keeps_its_devices_until_it_ends(void **state)
 	assert_string_equal(row(f).state, "in-use");
 	for (size_t i = 0; i < claim->nr_devs; i++)
 		claim->devs[i].reset.proven = true;
-	m = open_manager(f, BERTH_MANAGER_CHANGE);
-	assert_int_equal(berth_manager_unclaim(m, claim, &f->report, &f->err), 0);
+	m = reported_open(f, BERTH_MANAGER_CHANGE);
+	assert_int_equal(berth_manager_unclaim(m, claim, &f->report, &f->on.err), 0);
 	berth_manager_close(m);
 	berth_vm_claim_free(claim);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 	assert_null(row(f).state);
 }
 
@@ -291,36 +255,37 @@ static void a_running_vm_keeps_its_devices_until_it_ends(void **state)
 
 static void a_rule_gives_its_time_and_not_more(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
-	fake_host_file(f->fake, "etc/policy.d/10-lent.json",
+	fake_host_file(f->on.fake, "etc/policy.d/10-lent.json",
 		       POLICY("\"renew\": true, \"on_expiry\": \"detach\""));
 	assert_int_equal(assign_for(f, NIC, 2 * HOUR + 1, BERTH_EXPIRY_DETACH), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "rule 'lent' ("));
-	assert_non_null(strstr(f->err.text, "/rules/0) lets t1 have this for 2 h 0 min at most"));
+	assert_non_null(strstr(f->on.err.text, "rule 'lent' ("));
+	assert_non_null(
+		strstr(f->on.err.text, "/rules/0) lets t1 have this for 2 h 0 min at most"));
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_NOTIFY), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "wants detach when the lease is over, not notify"));
+	assert_non_null(strstr(f->on.err.text, "wants detach when the lease is over, not notify"));
 	assert_null(row(f).state);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 	assert_int_equal(assign(f, NIC, (struct berth_assign_how){ 0 }), 0);
 	assert_int_equal(row(f).lease_end, now + 2 * HOUR);
 	assert_int_equal(row(f).free_at, now + 2 * HOUR + 600);
 	now += 2 * HOUR + 599; /* in its grace */
 	recover(f);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 	now++;
 	recover(f);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "igb");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "igb");
 }
 
 static void a_rule_may_forbid_to_prolong(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
-	fake_host_file(f->fake, "etc/policy.d/10-lent.json", POLICY("\"renew\": false"));
+	fake_host_file(f->on.fake, "etc/policy.d/10-lent.json", POLICY("\"renew\": false"));
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_DETACH), 0);
 	assert_int_equal(renew(f, NIC, HOUR + 1, false), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "does not let t1 prolong its lease"));
+	assert_non_null(strstr(f->on.err.text, "does not let t1 prolong its lease"));
 	assert_int_equal(row(f).lease_end, now + HOUR);
 	assert_int_equal(renew(f, NIC, HOUR / 2, false), 0); /* earlier is always allowed */
 	assert_int_equal(row(f).lease_end, now + HOUR / 2);
@@ -328,9 +293,9 @@ static void a_rule_may_forbid_to_prolong(void **state)
 
 static void a_rule_lets_prolong_before_the_end_only(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
-	fake_host_file(f->fake, "etc/policy.d/10-lent.json",
+	fake_host_file(f->on.fake, "etc/policy.d/10-lent.json",
 		       POLICY("\"renew\": true, \"on_expiry\": \"notify\""));
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_NOTIFY), 0);
 	now += HOUR - 1;
@@ -339,14 +304,14 @@ static void a_rule_lets_prolong_before_the_end_only(void **state)
 	assert_int_equal(renew(f, NIC, 3 * HOUR, false), BERTH_REFUSED);
 	now += 2 * HOUR;
 	assert_int_equal(renew(f, NIC, HOUR, false), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "after its end it cannot be prolonged"));
+	assert_non_null(strstr(f->on.err.text, "after its end it cannot be prolonged"));
 }
 
 /* --- renew --- */
 
 static void renewing_moves_the_end_and_keeps_what_happens_then(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_SHUTDOWN), 0);
 	assert_int_equal(renew(f, NIC, 3 * HOUR, true), 0);
@@ -358,16 +323,16 @@ static void renewing_moves_the_end_and_keeps_what_happens_then(void **state)
 		     "until 2026-12-01T19:48:00Z, then shutdown");
 	now += 2 * HOUR;
 	recover(f);
-	assert_string_equal(fake_host_driver(f->fake, NIC), "vfio-pci");
+	assert_string_equal(fake_host_driver(f->on.fake, NIC), "vfio-pci");
 }
 
 static void renewing_gives_a_lease_to_what_has_none(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign(f, NIC, (struct berth_assign_how){ 0 }), 0);
 	assert_int_equal(renew(f, NIC, 0, false), -EINVAL);
-	assert_non_null(strstr(f->err.text, "until when?"));
+	assert_non_null(strstr(f->on.err.text, "until when?"));
 	assert_int_equal(renew(f, NIC, HOUR, false), 0);
 	assert_true(reported(f, "then detach; it had none"));
 	assert_int_equal(row(f).lease_end, now + HOUR);
@@ -375,28 +340,28 @@ static void renewing_gives_a_lease_to_what_has_none(void **state)
 
 static void renewing_what_one_does_not_own_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(renew(f, NIC, HOUR, false), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "is not owned by any VM"));
+	assert_non_null(strstr(f->on.err.text, "is not owned by any VM"));
 	assert_int_equal(renew(f, NULL, HOUR, false), -ENOENT);
 	assert_int_equal(renew(f, "0000:77:00.0", HOUR, false), -ENODEV);
 }
 
 static void a_moment_that_has_passed_is_no_end(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign(f, NIC, (struct berth_assign_how){ .lease = { .until = now } }),
 			 -EINVAL);
-	assert_non_null(strstr(f->err.text, "it has passed"));
+	assert_non_null(strstr(f->on.err.text, "it has passed"));
 	assert_null(row(f).state);
 }
 
 /* What it has already keeps its lease; only what is new gets one. */
 static void what_was_there_before_keeps_its_end(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign(f, NIC, (struct berth_assign_how){ 0 }), 0);
 	assert_int_equal(assign_for(f, NIC, HOUR, BERTH_EXPIRY_DETACH), 0);
@@ -405,7 +370,7 @@ static void what_was_there_before_keeps_its_end(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, reported_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_lease_that_is_over_goes_back_to_the_host),
 		T(notify_is_told_once_and_takes_nothing),

@@ -18,7 +18,7 @@
 #include "manager/reserve.h"
 #include "manager/status.h"
 #include "policy/audit.h"
-#include "tests/lib/fake_pci.h"
+#include "tests/lib/reported.h"
 
 #define NIC  "0000:01:00.0"
 #define GPU  "0000:02:00.0"
@@ -56,76 +56,41 @@ time_t __wrap_time(time_t *ret)
 	return now;
 }
 
-struct fixture {
-	struct fake_host *fake;
-	struct berth_host *host;
-	struct berth_report report; /* of the last verb */
-	struct berth_err err;
-};
-
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct reported *f = reported_new(fns, BERTH_ARRAY_SIZE(fns));
 
-	assert_non_null(f);
 	now = 1796143680; /* 2026-12-01T16:48:00Z */
-	f->fake = fake_host_new(fns, BERTH_ARRAY_SIZE(fns));
-	fake_host_file(f->fake, "proc/interrupts",
-		       " 24:  0  IR-PCI-MSIX-0000:01:00.0  0-edge  igb\n");
-	fake_host_file(f->fake, "etc/policy.d/10.json", "%s", policy);
-	assert_int_equal(berth_host_open(&f->host, f->fake->root, NULL), 0);
+	fake_host_file(f->on.fake, "etc/policy.d/10.json", "%s", policy);
 	*state = f;
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	berth_report_done(&f->report);
-	berth_host_close(f->host);
-	fake_host_free(f->fake);
-	free(f);
-	return 0;
-}
-
-static struct berth_manager *open_manager(struct fixture *f, enum berth_manager_mode mode)
-{
-	struct berth_manager *m = NULL;
-
-	berth_report_done(&f->report);
-	f->report = (struct berth_report)BERTH_REPORT_INIT;
-	berth_err_clear(&f->err);
-	if (berth_manager_open(&m, f->host, mode, &f->report, &f->err) != 0)
-		fail_msg("open: %s", f->err.text);
-	return m;
-}
-
-static int assign(struct fixture *f, const char *vm, const char *dev, int64_t for_s)
+static int assign(struct reported *f, const char *vm, const char *dev, int64_t for_s)
 {
 	BERTH_CLEANUP(berth_manager_closep)
-	struct berth_manager *m = open_manager(f, BERTH_MANAGER_CHANGE);
+	struct berth_manager *m = reported_open(f, BERTH_MANAGER_CHANGE);
 	const struct berth_assign_how how = { .lease = { .for_s = for_s } };
 
-	return berth_manager_assign_how(m, vm, &dev, 1, &how, &f->report, &f->err);
+	return berth_manager_assign_how(m, vm, &dev, 1, &how, &f->report, &f->on.err);
 }
 
-static int reserve(struct fixture *f, struct berth_reservation wish, bool dry_run)
+static int reserve(struct reported *f, struct berth_reservation wish, bool dry_run)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m =
-		open_manager(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
+		reported_open(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
 
-	return berth_manager_reserve(m, &wish, dry_run, &f->report, &f->err);
+	return berth_manager_reserve(m, &wish, dry_run, &f->report, &f->on.err);
 }
 
-static int unreserve(struct fixture *f, const char *name, bool dry_run)
+static int unreserve(struct reported *f, const char *name, bool dry_run)
 {
 	BERTH_CLEANUP(berth_manager_closep)
 	struct berth_manager *m =
-		open_manager(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
+		reported_open(f, dry_run ? BERTH_MANAGER_READ : BERTH_MANAGER_CHANGE);
 
-	return berth_manager_unreserve(m, name, dry_run, &f->report, &f->err);
+	return berth_manager_unreserve(m, name, dry_run, &f->report, &f->on.err);
 }
 
 static char t1[] = "t1", ml[] = "ml", nic[] = "nic", any[] = "any", none[] = "none";
@@ -141,7 +106,7 @@ static struct berth_reservation some(unsigned int count, int from)
 					   .until = now + (from + 1) * HOUR };
 }
 
-static bool reported(const struct fixture *f, const char *what)
+static bool reported(const struct reported *f, const char *what)
 {
 	for (size_t i = 0; i < f->report.nr; i++) {
 		if (strstr(f->report.lines[i], what))
@@ -150,10 +115,10 @@ static bool reported(const struct fixture *f, const char *what)
 	return false;
 }
 
-static size_t count(struct fixture *f)
+static size_t count(struct reported *f)
 {
 	BERTH_CLEANUP(berth_manager_closep)
-	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	struct berth_manager *m = reported_open(f, BERTH_MANAGER_READ);
 	struct berth_status s;
 	size_t nr;
 
@@ -163,10 +128,10 @@ static size_t count(struct fixture *f)
 	return nr;
 }
 
-static size_t audited(struct fixture *f, const char *verb, bool made)
+static size_t audited(struct reported *f, const char *verb, bool made)
 {
 	BERTH_CLEANUP(berth_manager_closep)
-	struct berth_manager *m = open_manager(f, BERTH_MANAGER_READ);
+	struct berth_manager *m = reported_open(f, BERTH_MANAGER_READ);
 	struct berth_audit_list list;
 	size_t nr = 0;
 
@@ -181,7 +146,7 @@ static size_t audited(struct fixture *f, const char *verb, bool made)
 
 static void a_device_is_kept_from_others_in_its_time(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	char dev[] = NIC;
 	struct berth_reservation r = some(0, 1);
 
@@ -194,15 +159,15 @@ static void a_device_is_kept_from_others_in_its_time(void **state)
 	assert_int_equal(audited(f, "reserve", true), 1);
 	now += HOUR;
 	assert_int_equal(assign(f, "t2", NIC, 0), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "RESERVED"));
-	assert_non_null(strstr(f->err.text, "the ledger"));
+	assert_non_null(strstr(f->on.err.text, "RESERVED"));
+	assert_non_null(strstr(f->on.err.text, "the ledger"));
 	assert_int_equal(assign(f, "t2", GPU, 0), 0);
 	assert_int_equal(assign(f, "t1", NIC, 0), 0);
 }
 
 static void one_that_is_over_ends_by_itself(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(reserve(f, some(2, 0), false), 0);
 	assert_int_equal(assign(f, "t2", NIC, 0), BERTH_REFUSED);
@@ -217,21 +182,21 @@ static void one_that_is_over_ends_by_itself(void **state)
 
 static void more_than_there_is_is_refused(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(reserve(f, some(3, 1), false), BERTH_REFUSED);
 	assert_non_null(
-		strstr(f->err.text, "3 cannot be reserved: of 2 that could be given 2 are"));
+		strstr(f->on.err.text, "3 cannot be reserved: of 2 that could be given 2 are"));
 	assert_int_equal(reserve(f, some(1, 1), false), 0);
 	assert_int_equal(reserve(f, some(2, 1), false), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "1 is left at 2026-12-01T17:48:00Z (r1: 1)"));
+	assert_non_null(strstr(f->on.err.text, "1 is left at 2026-12-01T17:48:00Z (r1: 1)"));
 	assert_int_equal(reserve(f, some(2, 2), false), 0);
 	assert_int_equal(count(f), 2);
 }
 
 static void a_dry_run_leaves_nothing(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(reserve(f, some(1, 1), true), 0);
 	assert_true(reported(f, "reservation r1: 1 of class any"));
@@ -244,7 +209,7 @@ static void a_dry_run_leaves_nothing(void **state)
 
 static void it_is_taken_back_by_its_name(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	struct berth_reservation r = some(2, 0);
 	char demo[] = "demo";
 
@@ -253,7 +218,7 @@ static void it_is_taken_back_by_its_name(void **state)
 	r = some(1, 5);
 	r.name = demo;
 	assert_int_equal(reserve(f, r, false), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "there is a reservation 'demo' already"));
+	assert_non_null(strstr(f->on.err.text, "there is a reservation 'demo' already"));
 	assert_int_equal(assign(f, "t2", NIC, 0), BERTH_REFUSED);
 	assert_int_equal(unreserve(f, "r1", false), -ENOENT);
 	assert_int_equal(unreserve(f, "demo", false), 0);
@@ -263,13 +228,13 @@ static void it_is_taken_back_by_its_name(void **state)
 
 static void names_are_looked_up(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	struct berth_reservation r = some(1, 1);
 	char gone[] = "0000:0f:00.0";
 
 	r.what = none;
 	assert_int_equal(reserve(f, r, false), -EINVAL);
-	assert_non_null(strstr(f->err.text, "there is no class \"none\""));
+	assert_non_null(strstr(f->on.err.text, "there is no class \"none\""));
 	r = some(1, 1);
 	r.vm = NULL;
 	r.tenant = none;
@@ -282,13 +247,13 @@ static void names_are_looked_up(void **state)
 	assert_int_equal(reserve(f, r, false), -ENODEV);
 	r = some(1, -2);
 	assert_int_equal(reserve(f, r, false), -EINVAL);
-	assert_non_null(strstr(f->err.text, "over already"));
+	assert_non_null(strstr(f->on.err.text, "over already"));
 }
 
 /* All of a class, for a tenant; and who has it keeps it, which is said. */
 static void who_has_it_is_named_by_number(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	struct berth_reservation r = some(0, 1);
 
 	assert_int_equal(assign(f, "t2", NIC, 0), 0);
@@ -306,7 +271,7 @@ static void who_has_it_is_named_by_number(void **state)
 
 static void whose_lease_ends_before_is_not_in_the_way(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 
 	assert_int_equal(assign(f, "t2", NIC, HOUR), 0);
 	assert_int_equal(reserve(f, some(2, 1), false), 0);
@@ -319,16 +284,16 @@ static void whose_lease_ends_before_is_not_in_the_way(void **state)
 
 static void without_a_policy_devices_can_be_reserved(void **state)
 {
-	struct fixture *f = *state;
+	struct reported *f = *state;
 	struct berth_reservation r = some(0, 0);
 	char dev[] = NIC;
 
-	fake_host_remove(f->fake, "etc/policy.d/10.json");
+	fake_host_remove(f->on.fake, "etc/policy.d/10.json");
 	r.kind = BERTH_RESOURCE_DEVICE;
 	r.what = dev;
 	assert_int_equal(reserve(f, r, false), 0);
 	assert_int_equal(assign(f, "t2", NIC, 0), BERTH_REFUSED);
-	assert_non_null(strstr(f->err.text, "RESERVED"));
+	assert_non_null(strstr(f->on.err.text, "RESERVED"));
 	assert_int_equal(assign(f, "t2", GPU, 0), 0);
 	assert_int_equal(assign(f, "t1", NIC, 0), 0);
 }
@@ -336,7 +301,7 @@ static void without_a_policy_devices_can_be_reserved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, reported_tear_down)
 		T(a_device_is_kept_from_others_in_its_time),
 		T(one_that_is_over_ends_by_itself),
 		T(more_than_there_is_is_refused),
